@@ -1,0 +1,20 @@
+package deps
+import (
+ _ "k8s.io/autoscaler/vertical-pod-autoscaler/pkg/recommender/logic"
+ _ "k8s.io/autoscaler/vertical-pod-autoscaler/pkg/recommender/checkpoint"
+ _ "k8s.io/autoscaler/vertical-pod-autoscaler/pkg/client/clientset/versioned"
+ _ "github.com/prometheus/prometheus/prompb"
+ _ "github.com/prometheus/prometheus/tsdb/chunkenc"
+ _ "github.com/prometheus/prometheus/promql/parser"
+ _ "github.com/prometheus/common/config"
+ _ "github.com/spf13/cobra"
+ _ "sigs.k8s.io/controller-runtime"
+ _ "sigs.k8s.io/controller-runtime/pkg/webhook/admission"
+ _ "k8s.io/metrics/pkg/client/clientset/versioned"
+ _ "github.com/go-logr/zapr"
+ _ "github.com/stretchr/testify/require"
+ _ "pgregory.net/rapid"
+ _ "github.com/golang/snappy"
+ _ "github.com/google/go-cmp/cmp"
+ _ "sigs.k8s.io/yaml"
+)
