@@ -1,0 +1,69 @@
+package policy
+
+import (
+	corev1 "k8s.io/api/core/v1"
+	"k8s.io/apimachinery/pkg/api/resource"
+)
+
+// Requests and limits beyond these bounds are not believed. They come from a corrupted status, a
+// typing error in a policy or somebody's bad intent, and patching a pod with one would leave it
+// unschedulable, or unable to start.
+const (
+	// MinCPU is the smallest CPU amount that Kubernetes can express, in milli-CPU.
+	MinCPU int64 = 1
+	// MaxCPU is more than the largest machines on the market have (1 920 CPUs), in milli-CPU.
+	MaxCPU int64 = 2_000_000
+	// MinMemory is below what any container runtime starts a process in (4 to 12 MiB), in bytes.
+	MinMemory int64 = 1 << 20
+	// MaxMemory is where upstream's recommender ends, and three times the largest machine, in bytes.
+	MaxMemory int64 = 100_000_000_000_000
+)
+
+// Sane reports whether q is an amount of CPU or memory that a container can be given: positive, and
+// within the bounds above. It is false for every other resource.
+func Sane(name corev1.ResourceName, q resource.Quantity) bool {
+	_, ok := amountOf(name, q)
+	return ok
+}
+
+// amountOf returns q in the units that decisions are made in, milli-CPU or bytes, rounded up; false
+// if it is out of bounds. The comparison comes first because Quantity's accessors wrap around
+// silently beyond int64.
+func amountOf(name corev1.ResourceName, q resource.Quantity) (int64, bool) {
+	lowest, highest, ok := bounds(name)
+	if !ok || q.Cmp(lowest) < 0 || q.Cmp(highest) > 0 {
+		return 0, false
+	}
+	if name == corev1.ResourceCPU {
+		return q.MilliValue(), true
+	}
+	return q.Value(), true
+}
+
+func bounds(name corev1.ResourceName) (lowest, highest resource.Quantity, ok bool) {
+	switch name {
+	case corev1.ResourceCPU:
+		return *resource.NewMilliQuantity(MinCPU, resource.DecimalSI), *resource.NewMilliQuantity(MaxCPU, resource.DecimalSI), true
+	case corev1.ResourceMemory:
+		return *resource.NewQuantity(MinMemory, resource.BinarySI), *resource.NewQuantity(MaxMemory, resource.DecimalSI), true
+	default:
+		return resource.Quantity{}, resource.Quantity{}, false
+	}
+}
+
+// quantityOf is the inverse of amountOf.
+func quantityOf(name corev1.ResourceName, amount int64, format resource.Format) resource.Quantity {
+	if name == corev1.ResourceCPU {
+		return *resource.NewMilliQuantity(amount, format)
+	}
+	return *resource.NewQuantity(amount, format)
+}
+
+// roundUp returns the smallest multiple of unit that is at least amount; amount itself if unit is
+// not above 1. Both are far below the largest int64 (see the bounds), so that nothing overflows.
+func roundUp(amount, unit int64) int64 {
+	if unit <= 1 {
+		return amount
+	}
+	return (amount + unit - 1) / unit * unit
+}
