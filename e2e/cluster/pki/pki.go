@@ -94,9 +94,9 @@ func WriteKeyPair(dir, file string) error {
 // newTemplate is what all certificates have in common. The serial number is left to x509: a random one.
 func newTemplate(s Subject) *x509.Certificate {
 	t := &x509.Certificate{
-		Subject:      pkix.Name{CommonName: s.Name, Organization: s.Groups},
-		NotBefore:    time.Now().Add(-time.Hour), // forgives a clock that is set back
-		NotAfter:     time.Now().Add(lifetime),
+		Subject:   pkix.Name{CommonName: s.Name, Organization: s.Groups},
+		NotBefore: time.Now().Add(-time.Hour), // forgives a clock that is set back
+		NotAfter:  time.Now().Add(lifetime),
 	}
 	for _, host := range s.Hosts {
 		if ip := net.ParseIP(host); ip != nil {

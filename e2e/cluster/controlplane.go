@@ -1,0 +1,127 @@
+package cluster
+
+import (
+	"context"
+	"fmt"
+	"strconv"
+	"time"
+
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+)
+
+func (c *Cluster) startEtcd(ctx context.Context) error {
+	client, err := c.address("etcd")
+	if err != nil {
+		return err
+	}
+	peer, err := c.address("etcd-peer")
+	if err != nil {
+		return err
+	}
+	return c.start(ctx, Program{
+		Name: "etcd",
+		Args: []string{
+			"--data-dir=" + c.file("etcd"), "--log-level=warn",
+			"--unsafe-no-fsync", // the data dies with the machine anyway, and syncing is most of its time
+			"--listen-client-urls=http://" + client, "--advertise-client-urls=http://" + client,
+			"--listen-peer-urls=http://" + peer, "--initial-advertise-peer-urls=http://" + peer,
+			"--initial-cluster=default=http://" + peer,
+		},
+		Ready: httpOK("http://" + client + "/readyz"),
+	})
+}
+
+func (c *Cluster) startAPIServer(ctx context.Context) error {
+	etcd, err := c.address("etcd")
+	if err != nil {
+		return err
+	}
+	port, err := c.Port("kube-apiserver")
+	if err != nil {
+		return err
+	}
+	return c.start(ctx, Program{
+		Name: "kube-apiserver",
+		Args: []string{
+			"--bind-address=127.0.0.1", "--advertise-address=127.0.0.1", "--secure-port=" + strconv.Itoa(port),
+			"--endpoint-reconciler-type=none", // endpoints may not hold loopback addresses
+			"--etcd-servers=http://" + etcd, "--service-cluster-ip-range=10.96.0.0/16",
+			"--authorization-mode=Node,RBAC", "--enable-admission-plugins=NodeRestriction", "--allow-privileged",
+			"--client-ca-file=" + c.pki("ca.crt"),
+			"--tls-cert-file=" + c.pki("kube-apiserver.crt"), "--tls-private-key-file=" + c.pki("kube-apiserver.key"),
+			"--service-account-issuer=https://kubernetes.default.svc",
+			"--service-account-key-file=" + c.pki("service-account.pub"),
+			"--service-account-signing-key-file=" + c.pki("service-account.key"),
+			"--kubelet-client-certificate=" + c.pki("kube-apiserver-kubelet-client.crt"),
+			"--kubelet-client-key=" + c.pki("kube-apiserver-kubelet-client.key"),
+			"--kubelet-preferred-address-types=InternalIP",
+			// Aggregation. Without --enable-aggregator-routing: with it, services of type ExternalName
+			// would not be followed, and they are how our processes are reached.
+			"--requestheader-client-ca-file=" + c.pki("front-proxy-ca.crt"),
+			"--requestheader-allowed-names=front-proxy-client", "--requestheader-username-headers=X-Remote-User",
+			"--requestheader-group-headers=X-Remote-Group", "--requestheader-extra-headers-prefix=X-Remote-Extra-",
+			"--proxy-client-cert-file=" + c.pki("front-proxy-client.crt"),
+			"--proxy-client-key-file=" + c.pki("front-proxy-client.key"),
+		},
+		Ready: func(ctx context.Context) error {
+			return c.client.Discovery().RESTClient().Get().AbsPath("/readyz").Do(ctx).Error()
+		},
+		ReadyTimeout: time.Minute,
+	})
+}
+
+// startControllerManager waits for the first thing that the controllers make and pods cannot be
+// without: a namespace's default service account.
+func (c *Cluster) startControllerManager(ctx context.Context) error {
+	args, _, err := c.controllerArgs("kube-controller-manager")
+	if err != nil {
+		return err
+	}
+	if err := c.start(ctx, Program{
+		Name: "kube-controller-manager",
+		Args: append(args,
+			"--use-service-account-credentials",
+			"--root-ca-file="+c.pki("ca.crt"), "--service-account-private-key-file="+c.pki("service-account.key"),
+			"--cluster-signing-cert-file="+c.pki("ca.crt"), "--cluster-signing-key-file="+c.pki("ca.key"),
+		),
+		Ready: func(ctx context.Context) error {
+			_, err := c.client.CoreV1().ServiceAccounts("default").Get(ctx, "default", metav1.GetOptions{})
+			return err
+		},
+		ReadyTimeout: time.Minute,
+	}); err != nil {
+		return err
+	}
+	c.say("kube-controller-manager ready")
+	return nil
+}
+
+func (c *Cluster) startScheduler(ctx context.Context) error {
+	args, address, err := c.controllerArgs("kube-scheduler")
+	if err != nil {
+		return err
+	}
+	if err := c.start(ctx, Program{
+		Name: "kube-scheduler", Args: args,
+		Ready:        httpOK("https://" + address + "/readyz"),
+		ReadyTimeout: time.Minute,
+	}); err != nil {
+		return err
+	}
+	c.say("kube-scheduler ready")
+	return nil
+}
+
+// controllerArgs are the flags that the controller manager and the scheduler share.
+func (c *Cluster) controllerArgs(name string) (args []string, address string, err error) {
+	port, err := c.Port(name)
+	if err != nil {
+		return nil, "", err
+	}
+	config := c.kubeconfigPath(name)
+	return []string{
+		"--bind-address=127.0.0.1", "--secure-port=" + strconv.Itoa(port),
+		"--kubeconfig=" + config, "--authentication-kubeconfig=" + config, "--authorization-kubeconfig=" + config,
+		"--leader-elect=false", // there is one of each, and an election takes seconds
+	}, fmt.Sprintf("127.0.0.1:%d", port), nil
+}

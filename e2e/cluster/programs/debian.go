@@ -1,0 +1,96 @@
+package programs
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"time"
+)
+
+const (
+	debianPrefix = "prometheus-debian-"
+	debianLimit  = 3 * time.Minute // a mirror that does not answer must not cost more than building
+)
+
+// debianPrometheus downloads Debian's package and unpacks the server from it. Nothing is installed,
+// so that no root is needed and the machine stays as it was.
+func debianPrometheus(ctx context.Context, say Say) (string, error) {
+	for _, tool := range []string{"apt-get", "dpkg-deb"} {
+		if _, err := exec.LookPath(tool); err != nil {
+			return "", fmt.Errorf("no %s here", tool)
+		}
+	}
+	ctx, cancel := context.WithTimeoutCause(ctx, debianLimit, fmt.Errorf("Debian did not deliver within %s", debianLimit))
+	defer cancel()
+	temp, err := os.MkdirTemp("", "sartor-prometheus-")
+	if err != nil {
+		return "", fmt.Errorf("make folder to download into: %w", err)
+	}
+	defer os.RemoveAll(temp)
+	say("downloading Debian's Prometheus")
+	pkg, err := download(ctx, temp)
+	if err != nil {
+		return "", err
+	}
+	return unpack(ctx, pkg, temp, say)
+}
+
+// download fetches the package into dir by the machine's package lists, or by fresh ones of its own
+// when those are missing or name a package that is gone.
+func download(ctx context.Context, dir string) (string, error) {
+	first := apt(ctx, dir, "download", "prometheus")
+	if first != nil {
+		own := []string{"-o", "Dir::State=" + filepath.Join(dir, "state"), "-o", "Dir::Cache=" + filepath.Join(dir, "cache")}
+		for _, sub := range []string{"state/lists/partial", "cache/archives/partial"} {
+			if err := os.MkdirAll(filepath.Join(dir, sub), 0o755); err != nil {
+				return "", fmt.Errorf("make folder for package lists: %w", err)
+			}
+		}
+		if err := apt(ctx, dir, append(own, "update")...); err != nil {
+			return "", errors.Join(err, first)
+		}
+		if err := apt(ctx, dir, append(own, "download", "prometheus")...); err != nil {
+			return "", err
+		}
+	}
+	found, err := filepath.Glob(filepath.Join(dir, "prometheus_*.deb"))
+	if err != nil || len(found) != 1 {
+		return "", fmt.Errorf("apt-get download left %d packages: %w", len(found), err)
+	}
+	return found[0], nil
+}
+
+// apt runs apt-get in dir, where a download then lands.
+func apt(ctx context.Context, dir string, args ...string) error {
+	// When root calls, apt would become a user who cannot write into a folder that is only ours.
+	_, err := output(ctx, dir, "apt-get", append([]string{"-q", "-o", "APT::Sandbox::User=root"}, args...)...)
+	return err
+}
+
+// unpack puts the server out of the package into the cache, if it runs here.
+func unpack(ctx context.Context, pkg, temp string, say Say) (string, error) {
+	version, err := output(ctx, "", "dpkg-deb", "--field", pkg, "Version")
+	if err != nil {
+		return "", err
+	}
+	version = strings.TrimSpace(version)
+	tree := filepath.Join(temp, "tree")
+	if _, err := output(ctx, "", "dpkg-deb", "--extract", pkg, tree); err != nil {
+		return "", err
+	}
+	server := filepath.Join(tree, "usr", "bin", "prometheus")
+	if err := runs(ctx, server); err != nil {
+		return "", err
+	}
+	dir, err := ensure(ctx, debianPrefix+version, say, func(_ context.Context, dir string) error {
+		return copyFile(server, filepath.Join(dir, "prometheus"), 0o755)
+	})
+	if err != nil {
+		return "", err
+	}
+	return filepath.Join(dir, "prometheus"), nil
+}
