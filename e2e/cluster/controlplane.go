@@ -81,6 +81,7 @@ func (c *Cluster) startControllerManager(ctx context.Context) error {
 		Name: "kube-controller-manager",
 		Args: append(args,
 			"--use-service-account-credentials",
+			"--kube-api-qps=500", "--kube-api-burst=1000", // by default it takes 5 s to start, waiting for its own limit
 			"--root-ca-file="+c.pki("ca.crt"), "--service-account-private-key-file="+c.pki("service-account.key"),
 			"--cluster-signing-cert-file="+c.pki("ca.crt"), "--cluster-signing-key-file="+c.pki("ca.key"),
 		),
