@@ -1,0 +1,64 @@
+package target
+
+import (
+	"cmp"
+	"slices"
+
+	"k8s.io/apimachinery/pkg/api/meta"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/runtime/schema"
+	"sigs.k8s.io/controller-runtime/pkg/cache"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+)
+
+// Watched returns what a Resolver's cache has to hold, as metadata only: every kind that Kubernetes
+// itself has, since operators own Deployments and StatefulSets just as Deployments own ReplicaSets.
+// Ask the cache for an informer of each at start: the first pod should not wait for a list.
+func Watched() []client.Object {
+	var kinds []schema.GroupVersionKind
+	for gk, version := range wellKnown {
+		kinds = append(kinds, gk.WithVersion(version))
+	}
+	slices.SortFunc(kinds, func(a, b schema.GroupVersionKind) int { return cmp.Compare(a.Kind, b.Kind) })
+	objects := make([]client.Object, 0, len(kinds))
+	for _, gvk := range kinds {
+		objects = append(objects, metadataOf(gvk))
+	}
+	return objects
+}
+
+// CacheOptions are the controller-runtime cache's options for what Watched returns. The cache knows
+// them by kind: they also hold for a typed informer of the same kind.
+func CacheOptions() map[client.Object]cache.ByObject {
+	options := map[client.Object]cache.ByObject{}
+	for _, object := range Watched() {
+		options[object] = cache.ByObject{Transform: Transform}
+	}
+	return options
+}
+
+// Transform cuts an object's metadata down to its identity and its controlling owner, before it
+// enters a cache: 100 000 ReplicaSets are otherwise mostly labels, annotations and managed fields.
+// What is not a Kubernetes object (a tombstone) passes unchanged.
+func Transform(object any) (any, error) {
+	m, err := meta.Accessor(object)
+	if err != nil {
+		return object, nil
+	}
+	m.SetManagedFields(nil)
+	m.SetAnnotations(nil)
+	m.SetLabels(nil)
+	m.SetFinalizers(nil)
+	var owners []metav1.OwnerReference
+	if owner := controllerRef(m.GetOwnerReferences()); owner != nil {
+		owners = []metav1.OwnerReference{*owner}
+	}
+	m.SetOwnerReferences(owners)
+	return object, nil
+}
+
+func metadataOf(gvk schema.GroupVersionKind) *metav1.PartialObjectMetadata {
+	object := &metav1.PartialObjectMetadata{}
+	object.SetGroupVersionKind(gvk)
+	return object
+}
