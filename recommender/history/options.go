@@ -1,0 +1,171 @@
+package history
+
+import (
+	"errors"
+	"fmt"
+	"net/http"
+	"net/url"
+	"os"
+	"time"
+
+	"github.com/prometheus/common/config"
+	"github.com/prometheus/common/model"
+	"github.com/prometheus/prometheus/model/labels"
+	"github.com/spf13/pflag"
+
+	"github.com/sartor-vpa/sartor/pkg/usage"
+)
+
+// EnvironmentVariable holds the value that the environment label must have.
+const EnvironmentVariable = "K8S_ENVIRONMENT"
+
+// Labels are the names of the labels that say whose usage a series is.
+type Labels struct {
+	Namespace, Pod, Container string
+}
+
+// Options say where history is, and which part of it is ours.
+type Options struct {
+	// Address is the server's URL; empty means that there is no history.
+	Address string
+	// EnvLabel names the label that tells environments apart which share one server; empty means that the
+	// server has only one. Environment is the value it must have.
+	EnvLabel, Environment string
+	// HTTPConfigFile is a file in the form of Prometheus' HTTP client configuration: authentication, TLS, proxy,
+	// headers. Empty means none of these.
+	HTTPConfigFile string
+	// Length is how far back history is read; QueryTimeout is how long one request may take.
+	Length, QueryTimeout time.Duration
+	// CPUMetric is a counter of seconds, MemoryMetric a gauge of bytes.
+	CPUMetric, MemoryMetric string
+	Labels                  Labels
+	// Concurrency is how many requests run at once.
+	Concurrency int
+}
+
+// DefaultOptions have upstream's values, and today's cAdvisor's names where upstream's no longer exist.
+func DefaultOptions() Options {
+	return Options{
+		Environment:  os.Getenv(EnvironmentVariable),
+		Length:       8 * 24 * time.Hour,
+		QueryTimeout: 5 * time.Minute,
+		CPUMetric:    "container_cpu_usage_seconds_total",
+		MemoryMetric: "container_memory_working_set_bytes",
+		Labels:       Labels{Namespace: "namespace", Pod: "pod", Container: "container"},
+		Concurrency:  2,
+	}
+}
+
+// AddFlags registers the flags, with o's fields as defaults.
+func (o *Options) AddFlags(fs *pflag.FlagSet) {
+	fs.StringVar(&o.Address, "prometheus-address", o.Address, "URL of the server with the history of usage (Prometheus with its remote read API). Empty: no history.")
+	fs.StringVar(&o.EnvLabel, "prometheus-env-label", o.EnvLabel, "Label that tells environments apart which share the server. Only series whose label has the value of $"+EnvironmentVariable+" are read. Empty: no filter.")
+	fs.StringVar(&o.HTTPConfigFile, "prometheus-http-config", o.HTTPConfigFile, "File with authentication, TLS, proxy and headers for the server, in the form of Prometheus' HTTP client configuration.")
+	fs.Var(newDuration(&o.Length), "history-length", "How far back history is read.")
+	fs.Var(newDuration(&o.QueryTimeout), "prometheus-query-timeout", "How long one request for history may take.")
+	fs.StringVar(&o.CPUMetric, "history-cpu-metric", o.CPUMetric, "Counter of the CPU seconds that a container used.")
+	fs.StringVar(&o.MemoryMetric, "history-memory-metric", o.MemoryMetric, "Gauge of the bytes of memory that a container uses.")
+	fs.StringVar(&o.Labels.Namespace, "container-namespace-label", o.Labels.Namespace, "Label of these metrics that names the namespace.")
+	fs.StringVar(&o.Labels.Pod, "container-pod-name-label", o.Labels.Pod, "Label of these metrics that names the pod.")
+	fs.StringVar(&o.Labels.Container, "container-name-label", o.Labels.Container, "Label of these metrics that names the container.")
+	fs.IntVar(&o.Concurrency, "prometheus-concurrency", o.Concurrency, "How many requests for history run at once.")
+}
+
+// Validate reports every option that cannot be used, by flag and value.
+func (o *Options) Validate() error {
+	if o.Address == "" {
+		if o.EnvLabel != "" {
+			return fmt.Errorf("--prometheus-env-label=%q needs --prometheus-address", o.EnvLabel)
+		}
+		return nil
+	}
+	var errs []error
+	if u, err := url.Parse(o.Address); err != nil || u.Host == "" || (u.Scheme != "http" && u.Scheme != "https") {
+		errs = append(errs, fmt.Errorf("--prometheus-address=%q: must be an http or https URL, like http://prometheus.monitoring.svc:9090", o.Address))
+	}
+	if o.EnvLabel != "" && o.Environment == "" {
+		errs = append(errs, fmt.Errorf("--prometheus-env-label=%q: $%s is empty; set it to this cluster's value of that label, or every environment's history would be mixed", o.EnvLabel, EnvironmentVariable))
+	}
+	for flag, d := range map[string]time.Duration{"history-length": o.Length, "prometheus-query-timeout": o.QueryTimeout} {
+		if d <= 0 {
+			errs = append(errs, fmt.Errorf("--%s=%s: must be longer than 0", flag, model.Duration(d)))
+		}
+	}
+	for flag, name := range map[string]string{
+		"history-cpu-metric": o.CPUMetric, "history-memory-metric": o.MemoryMetric,
+		"container-namespace-label": o.Labels.Namespace, "container-pod-name-label": o.Labels.Pod, "container-name-label": o.Labels.Container,
+	} {
+		if !model.UTF8Validation.IsValidMetricName(name) {
+			errs = append(errs, fmt.Errorf("--%s=%q: must be a name", flag, name))
+		}
+	}
+	if o.Concurrency < 1 {
+		errs = append(errs, fmt.Errorf("--prometheus-concurrency=%d: must be at least 1", o.Concurrency))
+	}
+	return errors.Join(errs...)
+}
+
+// Client returns the HTTP client that HTTPConfigFile describes.
+func (o *Options) Client() (*http.Client, error) {
+	cfg := config.DefaultHTTPClientConfig
+	if o.HTTPConfigFile != "" {
+		loaded, _, err := config.LoadHTTPConfigFile(o.HTTPConfigFile)
+		if err != nil {
+			return nil, fmt.Errorf("--prometheus-http-config=%q: %w", o.HTTPConfigFile, err)
+		}
+		cfg = *loaded
+	}
+	client, err := config.NewClientFromConfig(cfg, "prometheus")
+	if err != nil {
+		return nil, fmt.Errorf("--prometheus-http-config=%q: %w", o.HTTPConfigFile, err)
+	}
+	return client, nil
+}
+
+// matchers select the series of a workload's containers. They are built by name and value and never as text,
+// so that no value can be read as anything but itself.
+func (o *Options) matchers(w Workload, r usage.Resource) ([]*labels.Matcher, error) {
+	metric := o.CPUMetric
+	if r == usage.Memory {
+		metric = o.MemoryMetric
+	}
+	matchers := []*labels.Matcher{
+		labels.MustNewMatcher(labels.MatchEqual, model.MetricNameLabel, metric),
+		labels.MustNewMatcher(labels.MatchEqual, o.Labels.Namespace, w.Namespace),
+		// Neither the pod as a whole nor the container that holds its network.
+		labels.MustNewMatcher(labels.MatchNotEqual, o.Labels.Container, ""),
+		labels.MustNewMatcher(labels.MatchNotEqual, o.Labels.Container, "POD"),
+	}
+	pods, err := labels.NewMatcher(labels.MatchRegexp, o.Labels.Pod, PodNames(w))
+	if err != nil {
+		return nil, fmt.Errorf("the pods of %s %s/%s: %w", w.Kind, w.Namespace, w.Name, err)
+	}
+	matchers = append(matchers, pods)
+	if o.EnvLabel != "" {
+		matchers = append(matchers, labels.MustNewMatcher(labels.MatchEqual, o.EnvLabel, o.Environment))
+	}
+	return matchers, nil
+}
+
+// duration is a flag in Prometheus' form: 8d, 90m, 1h30m.
+type duration struct{ d *time.Duration }
+
+func newDuration(d *time.Duration) *duration { return &duration{d} }
+
+func (d *duration) String() string {
+	if d.d == nil {
+		return ""
+	}
+	return model.Duration(*d.d).String()
+}
+
+func (d *duration) Set(s string) error {
+	parsed, err := model.ParseDuration(s)
+	if err != nil {
+		return fmt.Errorf("%w; write it like 8d, 12h or 90m", err)
+	}
+	*d.d = time.Duration(parsed)
+	return nil
+}
+
+func (*duration) Type() string { return "duration" }
