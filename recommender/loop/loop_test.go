@@ -1,0 +1,303 @@
+package loop
+
+import (
+	"context"
+	"errors"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+	corev1 "k8s.io/api/core/v1"
+	"k8s.io/apimachinery/pkg/api/resource"
+	"k8s.io/apimachinery/pkg/types"
+	vpav1 "k8s.io/autoscaler/vertical-pod-autoscaler/pkg/apis/autoscaling.k8s.io/v1"
+
+	"github.com/sartor-vpa/sartor/recommender/history"
+)
+
+func TestHistoryGivesARecommendationAtOnce(t *testing.T) {
+	w := newWorld(t, true)
+	w.vpa("shop", bounded(list("100m", "512Mi"), list("4", "4Gi")))
+	w.pod("shop", "shop", "istio-proxy")
+	w.tick()
+	w.answer("shop", "shop", 480, 700)
+	w.golden("shop")
+}
+
+func TestWhileHistoryIsReadNothingIsGuessed(t *testing.T) {
+	w := newWorld(t, true)
+	w.vpa("shop", nil)
+	w.pod("shop", "shop")
+	w.use("shop", "shop", 5, 20)
+	w.tick()
+	w.golden("shop")
+}
+
+func TestWhatWasPublishedIsHeldWhileHistoryFails(t *testing.T) {
+	w := newWorld(t, true)
+	w.vpa("shop", bounded(list("100m", "512Mi"), list("4", "4Gi")))
+	w.pod("shop", "shop")
+	w.tick()
+	w.answer("shop", "shop", 480, 700)
+	before := w.target("shop", "shop", corev1.ResourceCPU)
+
+	w.start(w) // restarted, and Prometheus is down
+	key := types.NamespacedName{Namespace: "store", Name: "shop"}
+	w.tick()
+	w.hear(history.Answer{VPA: key, Window: w.wanted[key], Err: errors.New("dial tcp 10.0.0.7:9090: connect: connection refused")})
+	for range 23 * 60 {
+		w.use("shop", "shop", 5, 20)
+		w.tick()
+	}
+	require.Equal(t, before, w.target("shop", "shop", corev1.ResourceCPU))
+	w.golden("shop")
+
+	for range 2 * 60 {
+		w.use("shop", "shop", 5, 20)
+		w.tick()
+	}
+	require.Equal(t, "100m", w.target("shop", "shop", corev1.ResourceCPU), "a day of live metrics ends the hold")
+}
+
+func TestHeldValuesObeyAPolicyThatChanged(t *testing.T) {
+	w := newWorld(t, true)
+	w.vpa("shop", nil)
+	w.pod("shop", "shop")
+	w.tick()
+	w.answer("shop", "shop", 480, 700)
+	w.start(w)
+	w.vpa("shop", bounded(nil, list("300m", "4Gi")))
+	w.tick()
+	require.Equal(t, "300m", w.target("shop", "shop", corev1.ResourceCPU))
+}
+
+func TestWithoutHistoryLiveMetricsCountFromTheFirst(t *testing.T) {
+	w := newWorld(t, false)
+	w.vpa("shop", bounded(list("100m", "512Mi"), list("4", "4Gi")))
+	w.pod("shop", "shop")
+	w.use("shop", "shop", 250, 900)
+	w.tick()
+	w.golden("shop")
+}
+
+func TestACandidateHasItsPrimarysValues(t *testing.T) {
+	w := newWorld(t, true)
+	w.vpa("shop", bounded(list("100m", "512Mi"), list("4", "4Gi")))
+	w.vpa("shop-rc", bounded(list("100m", "512Mi"), list("400m", "4Gi")))
+	w.pod("shop", "shop", "istio-proxy")
+	w.pod("shop-rc", "shop-rc", "istio-proxy", "cache")
+	w.tick()
+	w.answer("shop-rc", "shop-rc", 20, 100)
+	w.answer("shop", "shop", 480, 700)
+	w.golden("shop-rc")
+	require.Equal(t, "400m", w.target("shop-rc", "shop-rc", corev1.ResourceCPU), "its own policy applies")
+}
+
+func TestACandidatesUsageStaysOutOfItsPrimary(t *testing.T) {
+	w := newWorld(t, true)
+	w.vpa("shop", nil)
+	w.vpa("shop-rc", nil)
+	w.pod("shop", "shop")
+	w.pod("shop-rc", "shop-rc")
+	w.tick()
+	w.answer("shop", "shop", 480, 700)
+	before := w.target("shop", "shop", corev1.ResourceCPU)
+	w.answer("shop-rc", "shop-rc", 3000, 3000)
+	for range 10 {
+		w.use("shop-rc", "shop-rc", 3000, 3000)
+		w.tick()
+	}
+	require.Equal(t, before, w.target("shop", "shop", corev1.ResourceCPU))
+}
+
+func TestACandidateWithoutPrimaryHasItsOwn(t *testing.T) {
+	w := newWorld(t, true)
+	w.vpa("shop-rc", nil)
+	w.pod("shop-rc", "shop-rc")
+	w.tick()
+	w.answer("shop-rc", "shop-rc", 200, 300)
+	w.golden("shop-rc")
+
+	w.vpa("shop", nil)
+	w.pod("shop", "shop")
+	w.tick()
+	w.answer("shop", "shop", 480, 700)
+	require.Equal(t, w.target("shop", "shop", corev1.ResourceCPU), w.target("shop-rc", "shop-rc", corev1.ResourceCPU), "a primary that comes later is inherited from at once")
+
+	delete(w.vpas, "shop")
+	w.tick()
+	w.use("shop-rc", "shop-rc", 200, 300)
+	w.tick()
+	require.Equal(t, "PrimaryMissing", condition(w, "shop-rc", Inherited).Reason, "and one that goes leaves nothing behind")
+}
+
+func TestACandidateOfACandidateIsRefused(t *testing.T) {
+	w := newWorld(t, false)
+	w.vpa("shop-rc", nil)
+	w.vpa("shop-rc-rc", nil)
+	w.pod("shop-rc-rc", "shop-rc-rc")
+	w.use("shop-rc-rc", "shop-rc-rc", 200, 300)
+	w.tick()
+	c := condition(w, "shop-rc-rc", Inherited)
+	require.Equal(t, corev1.ConditionFalse, c.Status)
+	require.Contains(t, c.Message, "inheritance is one hop")
+	require.NotEqual(t, "nothing", w.target("shop-rc-rc", "shop-rc-rc", corev1.ResourceCPU))
+}
+
+func TestMaxAllowedIsToldWhereItBinds(t *testing.T) {
+	w := newWorld(t, true)
+	w.vpa("shop", bounded(list("500m", "512Mi"), list("300m", "4Gi")))
+	w.pod("shop", "shop")
+	w.tick()
+	w.answer("shop", "shop", 480, 700)
+	w.golden("shop")
+}
+
+func TestATargetRefThatMakesNoSenseIsToldAndTouchesNothingElse(t *testing.T) {
+	w := newWorld(t, true)
+	w.vpa("broken", func(v *vpav1.VerticalPodAutoscaler) { v.Spec.TargetRef = nil })
+	w.vpa("shop", nil)
+	w.pod("shop", "shop")
+	w.tick()
+	w.answer("shop", "shop", 480, 700)
+	require.NotEqual(t, "nothing", w.target("shop", "shop", corev1.ResourceCPU))
+	w.golden("broken")
+}
+
+func TestNothingIsWrittenWhileNothingChanges(t *testing.T) {
+	w := newWorld(t, true)
+	w.vpa("shop", nil)
+	w.pod("shop", "shop")
+	w.tick()
+	w.answer("shop", "shop", 480, 700)
+	w.use("shop", "shop", 480, 700)
+	w.tick()
+	before := w.writes
+	for range 60 {
+		w.use("shop", "shop", 480, 700)
+		w.tick()
+	}
+	require.Equal(t, before, w.writes)
+}
+
+func TestARetargetedVPAForgetsItsOldTarget(t *testing.T) {
+	w := newWorld(t, true)
+	w.vpa("shop", nil)
+	w.pod("shop", "shop")
+	w.pod("till", "till")
+	w.tick()
+	w.answer("shop", "shop", 3000, 3000)
+	w.vpa("shop", func(v *vpav1.VerticalPodAutoscaler) { v.Spec.TargetRef.Name = "till" })
+	w.tick()
+	require.Equal(t, "till", w.wanted[types.NamespacedName{Namespace: "store", Name: "shop"}].Workload.Name)
+	w.answer("shop", "till", 20, 100)
+	require.Equal(t, "nothing", w.target("shop", "shop", corev1.ResourceCPU))
+	require.Equal(t, "25m", w.target("shop", "till", corev1.ResourceCPU))
+}
+
+func TestAnAnswerForAnEarlierTargetIsNotTaken(t *testing.T) {
+	w := newWorld(t, true)
+	w.vpa("shop", nil)
+	w.tick()
+	key := types.NamespacedName{Namespace: "store", Name: "shop"}
+	late := history.Answer{VPA: key, Window: w.wanted[key], Err: errors.New("late")}
+	w.vpa("shop", func(v *vpav1.VerticalPodAutoscaler) { v.Spec.TargetRef.Name = "till" })
+	w.tick()
+	w.hear(late)
+	require.Equal(t, "Reading", condition(w, "shop", vpav1.FetchingHistory).Reason)
+}
+
+func TestTwoVPAsOnOneTargetBothLearn(t *testing.T) {
+	w := newWorld(t, false)
+	w.vpa("shop", nil)
+	w.vpa("trial", func(v *vpav1.VerticalPodAutoscaler) { v.Spec.TargetRef.Name = "shop" })
+	w.pod("shop", "shop")
+	w.use("shop", "shop", 480, 700)
+	w.tick()
+	require.Equal(t, w.target("shop", "shop", corev1.ResourceCPU), w.target("trial", "shop", corev1.ResourceCPU))
+}
+
+func TestARenamedContainerTakesNoShareOfTheMinimum(t *testing.T) {
+	w := newWorld(t, true)
+	w.vpa("shop", nil)
+	w.pod("shop", "web")
+	w.tick()
+	w.answer("shop", "old-name", 480, 700)
+	w.use("shop", "web", 1, 1)
+	w.tick()
+	require.Equal(t, "25m", w.target("shop", "web", corev1.ResourceCPU), "all of it, not half")
+	require.Equal(t, "nothing", w.target("shop", "old-name", corev1.ResourceCPU))
+}
+
+func TestAFailedWriteIsTriedInTheNextRoundAndStopsNobody(t *testing.T) {
+	w := newWorld(t, false)
+	w.vpa("shop", nil)
+	w.pod("shop", "shop")
+	w.use("shop", "shop", 480, 700)
+	w.writeErr = errors.New("conflict")
+	w.tick()
+	w.writeErr = nil
+	w.tick()
+	require.NotEqual(t, "nothing", w.target("shop", "shop", corev1.ResourceCPU))
+}
+
+func TestOnePanicStaysItsOwn(t *testing.T) {
+	w := newWorld(t, false)
+	w.vpa("a", nil)
+	w.vpa("b", nil)
+	w.pod("b", "b")
+	w.use("b", "b", 480, 700)
+	w.loop.track(context.Background())
+	w.loop.vpas[types.NamespacedName{Namespace: "store", Name: "a"}].vpa = nil // what should never be
+	w.loop.match(context.Background())
+	w.loop.fold(context.Background())
+	w.loop.publish(context.Background(), w.loop.all())
+	require.NotEqual(t, "nothing", w.target("b", "b", corev1.ResourceCPU))
+}
+
+func TestHealthFollowsTheRounds(t *testing.T) {
+	w := newWorld(t, false)
+	require.NoError(t, w.loop.Healthy(), "nothing to complain of before the first")
+	w.tick()
+	require.NoError(t, w.loop.Healthy())
+	w.clock = w.clock.Add(time.Hour)
+	require.ErrorContains(t, w.loop.Healthy(), "no round has ended for 1h1m0s")
+}
+
+func TestANewVPAIsPublishedWithoutWaitingForTheNextRound(t *testing.T) {
+	w := newWorld(t, true)
+	ctx, cancel := context.WithCancel(context.Background())
+	defer cancel()
+	w.loop.options.Interval = time.Hour
+	w.vpa("shop", nil)
+	stopped := make(chan error)
+	go func() { stopped <- w.loop.Start(ctx) }()
+	require.Eventually(t, func() bool { return w.loop.finished.Load() != 0 }, 10*time.Second, time.Millisecond)
+	// The loop waits now; what it asked for is ours to read.
+	key := types.NamespacedName{Namespace: "store", Name: "shop"}
+	w.answers <- history.Answer{VPA: key, Window: w.wanted[key], Err: errors.New("busy")}
+	cancel()
+	require.NoError(t, <-stopped)
+	require.Equal(t, "Retrying", condition(w, "shop", vpav1.FetchingHistory).Reason)
+}
+
+func condition(w *world, name string, kind vpav1.VerticalPodAutoscalerConditionType) vpav1.VerticalPodAutoscalerCondition {
+	for _, c := range w.vpas[name].Status.Conditions {
+		if c.Type == kind {
+			return c
+		}
+	}
+	w.t.Fatalf("VPA %s has no condition %s", name, kind)
+	return vpav1.VerticalPodAutoscalerCondition{}
+}
+
+func TestAnAllowedRangeIsNeverLeftForTheSakeOfFewWrites(t *testing.T) {
+	rules := bounded(nil, list("1000m", "4Gi"))
+	v := &vpav1.VerticalPodAutoscaler{}
+	rules(v)
+	tr := &tracked{vpa: v}
+	rec := vpav1.RecommendedContainerResources{Target: corev1.ResourceList{corev1.ResourceCPU: resource.MustParse("1000m")}}
+	before := vpav1.RecommendedContainerResources{Target: corev1.ResourceList{corev1.ResourceCPU: resource.MustParse("1005m")}}
+	settle(&rec, &before, tr.policy("shop"))
+	require.Equal(t, "1", rec.Target.Cpu().String())
+}

@@ -1,0 +1,203 @@
+package loop
+
+import (
+	"context"
+	"flag"
+	"os"
+	"path/filepath"
+	"strconv"
+	"testing"
+	"time"
+
+	"github.com/go-logr/logr/testr"
+	"github.com/stretchr/testify/require"
+	autoscalingv1 "k8s.io/api/autoscaling/v1"
+	corev1 "k8s.io/api/core/v1"
+	"k8s.io/apimachinery/pkg/api/resource"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/types"
+	vpav1 "k8s.io/autoscaler/vertical-pod-autoscaler/pkg/apis/autoscaling.k8s.io/v1"
+	"sigs.k8s.io/yaml"
+
+	"github.com/sartor-vpa/sartor/pkg/aggregate"
+	"github.com/sartor-vpa/sartor/pkg/estimate"
+	"github.com/sartor-vpa/sartor/pkg/lineage"
+	"github.com/sartor-vpa/sartor/pkg/policy"
+	"github.com/sartor-vpa/sartor/pkg/target"
+	"github.com/sartor-vpa/sartor/pkg/usage"
+	"github.com/sartor-vpa/sartor/recommender/cluster"
+	"github.com/sartor-vpa/sartor/recommender/history"
+)
+
+var update = flag.Bool("update", false, "write golden files anew; read the diff before committing it")
+
+// world stands for the cluster, the metrics API and Prometheus: what they hold is what a test puts there.
+type world struct {
+	t        *testing.T
+	loop     *Loop
+	clock    time.Time
+	vpas     map[string]*vpav1.VerticalPodAutoscaler
+	pods     []cluster.Pod
+	samples  []usage.Sample
+	wanted   map[types.NamespacedName]history.Window
+	answers  chan history.Answer
+	changed  chan struct{}
+	writes   int
+	version  int
+	writeErr error
+}
+
+func newWorld(t *testing.T, withHistory bool) *world {
+	w := &world{
+		t: t, clock: time.Date(2026, 3, 9, 12, 0, 0, 0, time.UTC), vpas: map[string]*vpav1.VerticalPodAutoscaler{},
+		wanted: map[types.NamespacedName]history.Window{}, answers: make(chan history.Answer), changed: make(chan struct{}, 1),
+	}
+	var h History
+	if withHistory {
+		h = w
+	}
+	w.start(h)
+	return w
+}
+
+// start is a recommender that has just been started: it knows nothing.
+func (w *world) start(h History) {
+	w.loop = New(Options{
+		Interval: time.Minute, HistoryLength: 8 * day, CandidateSuffix: lineage.DefaultSuffix,
+		Aggregate: aggregate.DefaultOptions(), Estimate: estimate.DefaultOptions(), Limits: policy.DefaultLimitPolicy(),
+	}, w, w, h, func() time.Time { return w.clock }, testr.New(w.t))
+}
+
+func (w *world) VPAs(context.Context) ([]*vpav1.VerticalPodAutoscaler, error) {
+	var list []*vpav1.VerticalPodAutoscaler
+	for _, v := range w.vpas {
+		list = append(list, v.DeepCopy())
+	}
+	return list, nil
+}
+
+func (w *world) Pods(context.Context) ([]cluster.Pod, error)        { return w.pods, nil }
+func (w *world) Samples(context.Context) ([]usage.Sample, error)    { return w.samples, nil }
+func (w *world) Changed() <-chan struct{}                           { return w.changed }
+func (w *world) Answers() <-chan history.Answer                     { return w.answers }
+func (w *world) Want(name types.NamespacedName, win history.Window) { w.wanted[name] = win }
+func (w *world) Forget(name types.NamespacedName)                   { delete(w.wanted, name) }
+
+func (w *world) WriteStatus(_ context.Context, vpa *vpav1.VerticalPodAutoscaler, s vpav1.VerticalPodAutoscalerStatus) (*vpav1.VerticalPodAutoscaler, error) {
+	if w.writeErr != nil {
+		return nil, w.writeErr
+	}
+	w.writes++
+	written := vpa.DeepCopy()
+	written.Status = *s.DeepCopy()
+	w.version++
+	written.ResourceVersion = strconv.Itoa(w.version)
+	w.vpas[vpa.Name] = written
+	return written.DeepCopy(), nil
+}
+
+// vpa creates or changes a VPA on the Deployment of the same name.
+func (w *world) vpa(name string, change func(*vpav1.VerticalPodAutoscaler)) {
+	v := w.vpas[name]
+	if v == nil {
+		v = &vpav1.VerticalPodAutoscaler{
+			ObjectMeta: metav1.ObjectMeta{Namespace: "store", Name: name, UID: types.UID(name)},
+			Spec:       vpav1.VerticalPodAutoscalerSpec{TargetRef: &autoscalingv1.CrossVersionObjectReference{APIVersion: "apps/v1", Kind: "Deployment", Name: name}},
+		}
+		w.vpas[name] = v
+	}
+	v.Generation++
+	w.version++
+	v.ResourceVersion = strconv.Itoa(w.version)
+	if change != nil {
+		change(v)
+	}
+}
+
+func bounded(lowest, highest corev1.ResourceList) func(*vpav1.VerticalPodAutoscaler) {
+	return func(v *vpav1.VerticalPodAutoscaler) {
+		v.Spec.ResourcePolicy = &vpav1.PodResourcePolicy{ContainerPolicies: []vpav1.ContainerResourcePolicy{{ContainerName: "*", MinAllowed: lowest, MaxAllowed: highest}}}
+	}
+}
+
+func list(cpu, memory string) corev1.ResourceList {
+	return corev1.ResourceList{corev1.ResourceCPU: resource.MustParse(cpu), corev1.ResourceMemory: resource.MustParse(memory)}
+}
+
+const replica = "-7d9f8b6c5-x2x4z"
+
+// pod starts a pod of the Deployment, whose containers declare 100m/512Mi and limits 2/1Gi.
+func (w *world) pod(deployment string, containers ...string) {
+	p := cluster.Pod{
+		Name:       types.NamespacedName{Namespace: "store", Name: deployment + replica},
+		Controller: target.Controller{Group: "apps", Kind: "Deployment", Namespace: "store", Name: deployment},
+		Created:    w.clock, Containers: containers, Declared: policy.Declaration{},
+	}
+	for _, c := range containers {
+		p.Declared[c] = corev1.ResourceRequirements{Requests: list("100m", "512Mi"), Limits: list("2", "1Gi")}
+	}
+	w.pods = append(w.pods, p)
+}
+
+// use is what a container of the Deployment's pod uses now, in millicores and MiB.
+func (w *world) use(deployment, container string, cpu, memory int) {
+	c := usage.Container{Namespace: "store", Pod: deployment + replica, Name: container}
+	w.samples = append(w.samples,
+		usage.Sample{Container: c, Resource: usage.CPU, Time: w.clock, Amount: usage.Amount(cpu)},
+		usage.Sample{Container: c, Resource: usage.Memory, Time: w.clock, Amount: usage.Amount(memory) << 20})
+}
+
+// tick is one round of the loop, a minute after the last.
+func (w *world) tick() {
+	w.loop.tick(context.Background())
+	w.clock, w.samples = w.clock.Add(time.Minute), nil
+}
+
+// answer gives the VPA a history of steady use by one container of a pod that is gone.
+func (w *world) answer(name, container string, cpu, memory int) {
+	key := types.NamespacedName{Namespace: "store", Name: name}
+	win, ok := w.wanted[key]
+	require.True(w.t, ok, "history of %s was asked for", name)
+	learnt := aggregate.NewWorkload(aggregate.DefaultOptions())
+	c := usage.Container{Namespace: "store", Pod: name + "-5c4f8bd97d-zqk9w", Name: container}
+	n := 0
+	for at := win.From; at.Before(win.To); at = at.Add(time.Minute) {
+		learnt.Add(usage.Sample{Container: c, Resource: usage.CPU, Time: at, Amount: usage.Amount(cpu)})
+		learnt.Add(usage.Sample{Container: c, Resource: usage.Memory, Time: at, Amount: usage.Amount(memory) << 20})
+		n += 2
+	}
+	w.hear(history.Answer{VPA: key, Window: win, Usage: learnt, Samples: n})
+}
+
+// hear has the loop take an answer of history.
+func (w *world) hear(a history.Answer) {
+	w.loop.publish(context.Background(), w.loop.learn(a))
+}
+
+// golden compares the statuses of the named VPAs with a file that reads like a document.
+func (w *world) golden(names ...string) {
+	w.t.Helper()
+	var got []byte
+	for _, name := range names {
+		status, err := yaml.Marshal(map[string]vpav1.VerticalPodAutoscalerStatus{name: w.vpas[name].Status})
+		require.NoError(w.t, err)
+		got = append(got, status...)
+	}
+	file := filepath.Join("testdata", w.t.Name()+".yaml")
+	if *update {
+		require.NoError(w.t, os.MkdirAll(filepath.Dir(file), 0o755))
+		require.NoError(w.t, os.WriteFile(file, got, 0o644))
+	}
+	want, err := os.ReadFile(file)
+	require.NoError(w.t, err, "run go test -update, then read what it wrote")
+	require.Equal(w.t, string(want), string(got))
+}
+
+func (w *world) target(name, container string, r corev1.ResourceName) string {
+	rec := published(w.vpas[name], container)
+	if rec == nil {
+		return "nothing"
+	}
+	q := rec.Target[r]
+	return q.String()
+}
