@@ -266,19 +266,23 @@ func TestHealthFollowsTheRounds(t *testing.T) {
 
 func TestANewVPAIsPublishedWithoutWaitingForTheNextRound(t *testing.T) {
 	w := newWorld(t, true)
-	ctx, cancel := context.WithCancel(context.Background())
-	defer cancel()
+	w.changed = make(chan struct{})
 	w.loop.options.Interval = time.Hour
-	w.vpa("shop", nil)
+	ctx, cancel := context.WithCancel(context.Background())
 	stopped := make(chan error)
 	go func() { stopped <- w.loop.Start(ctx) }()
 	require.Eventually(t, func() bool { return w.loop.finished.Load() != 0 }, 10*time.Second, time.Millisecond)
-	// The loop waits now; what it asked for is ours to read.
-	key := types.NamespacedName{Namespace: "store", Name: "shop"}
-	w.answers <- history.Answer{VPA: key, Window: w.wanted[key], Err: errors.New("busy")}
+
+	// The loop waits from here on, and takes one thing after the other: what it holds is ours to change until
+	// something is taken, and done when the next thing is.
+	w.vpa("shop", nil)
+	w.changed <- struct{}{}
+	w.answers <- history.Answer{} // of nobody
+	w.answers <- w.pastOf("shop", "shop", 480, 700)
+	w.answers <- history.Answer{}
+	require.Equal(t, "587m", w.target("shop", "shop", corev1.ResourceCPU))
 	cancel()
 	require.NoError(t, <-stopped)
-	require.Equal(t, "Retrying", condition(w, "shop", vpav1.FetchingHistory).Reason)
 }
 
 func condition(w *world, name string, kind vpav1.VerticalPodAutoscalerConditionType) vpav1.VerticalPodAutoscalerCondition {

@@ -153,8 +153,13 @@ func (w *world) tick() {
 	w.clock, w.samples = w.clock.Add(time.Minute), nil
 }
 
-// answer gives the VPA a history of steady use by one container of a pod that is gone.
+// answer gives the VPA a history.
 func (w *world) answer(name, container string, cpu, memory int) {
+	w.hear(w.pastOf(name, container, cpu, memory))
+}
+
+// pastOf is a history of steady use by one container of a pod that is gone.
+func (w *world) pastOf(name, container string, cpu, memory int) history.Answer {
 	key := types.NamespacedName{Namespace: "store", Name: name}
 	win, ok := w.wanted[key]
 	require.True(w.t, ok, "history of %s was asked for", name)
@@ -166,7 +171,7 @@ func (w *world) answer(name, container string, cpu, memory int) {
 		learnt.Add(usage.Sample{Container: c, Resource: usage.Memory, Time: at, Amount: usage.Amount(memory) << 20})
 		n += 2
 	}
-	w.hear(history.Answer{VPA: key, Window: win, Usage: learnt, Samples: n})
+	return history.Answer{VPA: key, Window: win, Usage: learnt, Samples: n}
 }
 
 // hear has the loop take an answer of history.
