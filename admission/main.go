@@ -1,0 +1,45 @@
+// Command admission is Sartor's admission webhook: it gives new pods the resources that their VPA
+// recommends.
+package main
+
+import (
+	"context"
+	"os"
+	"os/signal"
+	"syscall"
+
+	"github.com/spf13/cobra"
+)
+
+func main() {
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	// The first signal ends the program in order; after it a second one ends it at once.
+	context.AfterFunc(ctx, stop)
+	if err := command().ExecuteContext(ctx); err != nil {
+		os.Exit(1)
+	}
+}
+
+func command() *cobra.Command {
+	o := defaultOptions()
+	c := &cobra.Command{
+		Use:   "admission",
+		Short: "Give new pods the resources that their VerticalPodAutoscaler recommends",
+		Long: `Admission is a mutating webhook for pods. When a pod is created whose workload a
+VerticalPodAutoscaler targets, it sets requests as recommended, and limits to the
+larger of the declared limit and twice the request, rounded up to whole CPUs.
+
+It never rejects a pod: what it cannot decide is allowed as it was declared. It makes
+its own certificates and tells the API server about them.`,
+		Args:         cobra.NoArgs,
+		SilenceUsage: true,
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			if err := o.validate(); err != nil {
+				return err
+			}
+			return run(cmd.Context(), o, cmd.ErrOrStderr())
+		},
+	}
+	o.addFlags(c.Flags())
+	return c
+}

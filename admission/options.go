@@ -1,0 +1,139 @@
+package main
+
+import (
+	"cmp"
+	"fmt"
+	"net"
+	"os"
+	"strconv"
+	"time"
+
+	"github.com/spf13/pflag"
+	"k8s.io/apimachinery/pkg/types"
+	"k8s.io/apimachinery/pkg/util/validation"
+	"k8s.io/client-go/rest"
+	"k8s.io/client-go/tools/clientcmd"
+
+	"github.com/sartor-vpa/sartor/admission/certs"
+	"github.com/sartor-vpa/sartor/pkg/logging"
+)
+
+// options are the program's flags. Where upstream's admission controller has a flag it has the same
+// name here.
+type options struct {
+	kubeconfig string
+	qps, burst float64 // requests per second; requests
+
+	bindAddress    string
+	port           int
+	metricsAddress string
+	healthAddress  string
+
+	namespace     string
+	service       string
+	secret        string
+	configuration string
+
+	shutdownDelay time.Duration
+	logging       logging.Options
+}
+
+func defaultOptions() *options {
+	o := &options{
+		qps: 50, burst: 100,
+		port: 8000, metricsAddress: ":8944", healthAddress: ":8945",
+		namespace: "sartor-system", service: "sartor-admission", secret: "sartor-admission-ca", configuration: "vpa-webhook-config",
+		shutdownDelay: 10 * time.Second,
+	}
+	if namespace := os.Getenv("NAMESPACE"); namespace != "" {
+		o.namespace = namespace
+	}
+	return o
+}
+
+func (o *options) addFlags(fs *pflag.FlagSet) {
+	fs.StringVar(&o.kubeconfig, "kubeconfig", o.kubeconfig, "Path to a kubeconfig. Empty: the pod's service account.")
+	fs.Float64Var(&o.qps, "kube-api-qps", o.qps, "Requests per second to the API server, at most, on average.")
+	fs.Float64Var(&o.burst, "kube-api-burst", o.burst, "Requests to the API server, at most, in a burst.")
+	fs.StringVar(&o.bindAddress, "bind-address", o.bindAddress, "IP address that reviews are served on. Empty: all.")
+	fs.IntVar(&o.port, "port", o.port, "Port that reviews are served on, over TLS.")
+	fs.StringVar(&o.metricsAddress, "address", o.metricsAddress, `Address of Prometheus metrics, "0" for none.`)
+	fs.StringVar(&o.healthAddress, "health-address", o.healthAddress, `Address of /healthz and /readyz, "0" for none.`)
+	fs.StringVar(&o.namespace, "webhook-namespace", o.namespace, "Namespace of the Service and of the Secret. $NAMESPACE sets its default.")
+	fs.StringVar(&o.service, "webhook-service", o.service, "Service that the API server calls; the certificate is made out to it.")
+	fs.StringVar(&o.secret, "ca-secret", o.secret, "Secret of the certificate authority that all replicas share. It must exist; if empty it is filled.")
+	fs.StringVar(&o.configuration, "webhook-configuration", o.configuration, "MutatingWebhookConfiguration that the certificate authority is published in.")
+	fs.DurationVar(&o.shutdownDelay, "shutdown-delay", o.shutdownDelay, "How long reviews are still accepted after SIGTERM, while /readyz already says no.")
+	o.logging.AddFlags(fs)
+}
+
+// validate reports the first flag that cannot be used.
+func (o *options) validate() error {
+	if o.qps <= 0 {
+		return fmt.Errorf("--kube-api-qps=%v: must be above 0", o.qps)
+	}
+	if o.burst < 1 {
+		return fmt.Errorf("--kube-api-burst=%v: must be at least 1", o.burst)
+	}
+	if o.bindAddress != "" && net.ParseIP(o.bindAddress) == nil {
+		return fmt.Errorf("--bind-address=%q: must be an IP address", o.bindAddress)
+	}
+	if o.port < 0 || o.port > 65535 {
+		return fmt.Errorf("--port=%d: must be a port, or 0 for any that is free", o.port)
+	}
+	if o.shutdownDelay < 0 || o.shutdownDelay > 5*time.Minute {
+		return fmt.Errorf("--shutdown-delay=%s: must be between 0s and 5m", o.shutdownDelay)
+	}
+	return cmp.Or(o.validateAddresses(), o.validateNames(), o.logging.Validate())
+}
+
+func (o *options) validateAddresses() error {
+	for _, address := range []struct{ flag, value string }{{"address", o.metricsAddress}, {"health-address", o.healthAddress}} {
+		if _, _, err := net.SplitHostPort(address.value); err != nil && address.value != "0" {
+			return fmt.Errorf(`--%s=%q: must be HOST:PORT, :PORT or "0"`, address.flag, address.value)
+		}
+	}
+	return nil
+}
+
+func (o *options) validateNames() error {
+	for _, name := range []struct{ flag, value string }{
+		{"webhook-namespace", o.namespace}, {"webhook-service", o.service}, {"ca-secret", o.secret}, {"webhook-configuration", o.configuration},
+	} {
+		if problems := validation.IsDNS1123Subdomain(name.value); len(problems) > 0 {
+			return fmt.Errorf("--%s=%q: %s", name.flag, name.value, problems[0])
+		}
+	}
+	return nil
+}
+
+// restConfig returns how to reach the API server.
+func (o *options) restConfig() (*rest.Config, error) {
+	read := rest.InClusterConfig
+	if o.kubeconfig != "" {
+		read = func() (*rest.Config, error) { return clientcmd.BuildConfigFromFlags("", o.kubeconfig) }
+	}
+	config, err := read()
+	if err != nil {
+		return nil, fmt.Errorf("--kubeconfig=%q: %w", o.kubeconfig, err)
+	}
+	config.QPS, config.Burst = float32(o.qps), int(o.burst)
+	config.UserAgent = "sartor-admission"
+	return config, nil
+}
+
+func (o *options) listen() (net.Listener, error) {
+	listener, err := net.Listen("tcp", net.JoinHostPort(o.bindAddress, strconv.Itoa(o.port)))
+	if err != nil {
+		return nil, fmt.Errorf("--bind-address=%q --port=%d: %w", o.bindAddress, o.port, err)
+	}
+	return listener, nil
+}
+
+func (o *options) certs() certs.Options {
+	return certs.Options{
+		Secret:        types.NamespacedName{Namespace: o.namespace, Name: o.secret},
+		Service:       types.NamespacedName{Namespace: o.namespace, Name: o.service},
+		Configuration: o.configuration,
+	}
+}

@@ -1,0 +1,119 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"net/http"
+	"time"
+
+	"github.com/go-logr/logr"
+	"golang.org/x/sync/errgroup"
+	"k8s.io/client-go/discovery"
+	"k8s.io/klog/v2"
+	ctrllog "sigs.k8s.io/controller-runtime/pkg/log"
+	"sigs.k8s.io/controller-runtime/pkg/manager"
+	ctrlmetrics "sigs.k8s.io/controller-runtime/pkg/metrics"
+
+	"sigs.k8s.io/controller-runtime/pkg/client"
+
+	"github.com/sartor-vpa/sartor/admission/certs"
+	"github.com/sartor-vpa/sartor/admission/webhook"
+	"github.com/sartor-vpa/sartor/pkg/logging"
+	"github.com/sartor-vpa/sartor/pkg/policy"
+	"github.com/sartor-vpa/sartor/pkg/target"
+)
+
+// grace is what requests in flight get at the very end: as long as an API server waits for a
+// webhook at most.
+const grace = 30 * time.Second
+
+// run constructs the program and runs it until ctx ends, and then until the last review is answered.
+func run(ctx context.Context, o *options, logs io.Writer) error {
+	log := logging.New(logs, o.logging)
+	ctrllog.SetLogger(log)
+	klog.SetLogger(log)
+
+	config, err := o.restConfig()
+	if err != nil {
+		return err
+	}
+	mgr, err := newManager(config, o, log)
+	if err != nil {
+		return err
+	}
+	live, err := client.New(config, client.Options{HTTPClient: mgr.GetHTTPClient(), Scheme: mgr.GetScheme(), Mapper: mgr.GetRESTMapper()})
+	if err != nil {
+		return fmt.Errorf("making a client: %w", err)
+	}
+	disco, err := discovery.NewDiscoveryClientForConfigAndClient(config, mgr.GetHTTPClient())
+	if err != nil {
+		return fmt.Errorf("making a discovery client: %w", err)
+	}
+
+	keeper := certs.NewKeeper(live, o.certs(), log.WithName("certs"), ctrlmetrics.Registry)
+	index := webhook.NewIndex(log.WithName("index"))
+	watches := &watches{informers: mgr.GetCache(), vpas: index, log: log.WithName("watches")}
+	server := &webhook.Server{
+		Handler: webhook.NewHandler(webhook.Config{
+			Owners:     target.NewResolver(mgr.GetCache(), live, target.NewDiscovery(disco)),
+			VPAs:       index,
+			Synced:     watches.synced.Load,
+			Limits:     policy.DefaultLimitPolicy(),
+			Log:        log.WithName("webhook"),
+			Registerer: ctrlmetrics.Registry,
+		}),
+		Certificate: keeper.Certificate,
+		Delay:       o.shutdownDelay,
+		Grace:       grace,
+		Log:         log.WithName("server"),
+	}
+	if err := addProbes(mgr, ctx, watches, keeper); err != nil {
+		return err
+	}
+	listener, err := o.listen()
+	if err != nil {
+		return err
+	}
+	log.Info("starting", "reviews", listener.Addr().String(), "metrics", o.metricsAddress, "health", o.healthAddress)
+	return serve(ctx, server, listener, log, mgr.Start, keeper.Run, watches.run)
+}
+
+// addProbes makes /healthz say that the program lives, and /readyz that API servers should call it:
+// never before the caches are full and the certificate is trusted, and no more once ctx has ended.
+func addProbes(mgr manager.Manager, ctx context.Context, w *watches, k *certs.Keeper) error {
+	alive := func(*http.Request) error { return nil }
+	ready := func(*http.Request) error {
+		if ctx.Err() != nil {
+			return errors.New("stopping")
+		}
+		if !w.synced.Load() {
+			return errors.New("caches are not synced")
+		}
+		return k.Ready(time.Now())
+	}
+	return errors.Join(mgr.AddHealthzCheck("alive", alive), mgr.AddReadyzCheck("ready", ready))
+}
+
+// serve runs everything. When ctx ends, or a part fails, the server goes first, in its own time, and
+// the parts that it stands on after it.
+func serve(ctx context.Context, server *webhook.Server, listener net.Listener, log logr.Logger, parts ...func(context.Context) error) error {
+	lasting, stop := context.WithCancel(context.WithoutCancel(ctx))
+	defer stop()
+	group, failed := errgroup.WithContext(lasting)
+	for _, part := range parts {
+		group.Go(func() error { return part(failed) })
+	}
+	serving, cancel := context.WithCancel(ctx)
+	defer cancel()
+	defer context.AfterFunc(failed, cancel)()
+	group.Go(func() error {
+		defer stop()
+		return server.Serve(serving, listener)
+	})
+	err := group.Wait()
+	log.Info("stopped")
+	return err
+}

@@ -1,0 +1,122 @@
+// Package webhook answers the API server's reviews of new pods: it finds the VPA that controls a pod
+// and patches what the pod asks for.
+//
+// It stands in the path of every pod creation, so it never rejects a pod and never fails one: what
+// cannot be decided is allowed as it was declared, and counted by reason.
+package webhook
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net/http"
+	"runtime/debug"
+	"time"
+
+	"github.com/go-logr/logr"
+	"github.com/prometheus/client_golang/prometheus"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	vpav1 "k8s.io/autoscaler/vertical-pod-autoscaler/pkg/apis/autoscaling.k8s.io/v1"
+
+	"github.com/sartor-vpa/sartor/pkg/policy"
+	"github.com/sartor-vpa/sartor/pkg/target"
+)
+
+// Owners finds the topmost controller of a pod; target.Resolver does.
+type Owners interface {
+	Topmost(ctx context.Context, namespace string, owners []metav1.OwnerReference) (target.Controller, bool, error)
+}
+
+// VPAs knows the VPA that controls a workload's pods, nil for none; Index does.
+type VPAs interface {
+	Controlling(target.Controller) *vpav1.VerticalPodAutoscaler
+}
+
+// Config is what a Handler stands on. All of it is required.
+type Config struct {
+	Owners Owners
+	VPAs   VPAs
+	// Synced reports whether Owners and VPAs know the cluster yet.
+	Synced func() bool
+	// Limits says how limits follow from requests.
+	Limits     policy.LimitPolicy
+	Log        logr.Logger
+	Registerer prometheus.Registerer
+}
+
+// Handler answers AdmissionReviews of pods. It is safe for concurrent use.
+type Handler struct {
+	owners  Owners
+	vpas    VPAs
+	synced  func() bool
+	limits  policy.LimitPolicy
+	log     logr.Logger
+	metrics *metrics
+}
+
+var _ http.Handler = (*Handler)(nil)
+
+// NewHandler returns a Handler whose metrics are registered with c.Registerer; it panics if they
+// are registered there already.
+func NewHandler(c Config) *Handler {
+	return &Handler{owners: c.Owners, vpas: c.VPAs, synced: c.Synced, limits: c.Limits, log: c.Log, metrics: newMetrics(c.Registerer)}
+}
+
+// ServeHTTP implements http.Handler. A review with a UID is always answered with allowed: true;
+// anything else with a 4xx, which the API server ignores as the webhook's failurePolicy says.
+func (h *Handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	start := time.Now()
+	review, err := readReview(w, r)
+	if err != nil {
+		refused := &httpError{status: http.StatusBadRequest, decision: Malformed}
+		errors.As(err, &refused)
+		h.log.V(1).Info("a request was refused", "status", refused.status, "problem", err.Error(), "from", r.RemoteAddr)
+		http.Error(w, err.Error(), refused.status)
+		h.metrics.observe(refused.decision, time.Since(start))
+		return
+	}
+	ctx, cancel := context.WithTimeout(r.Context(), budget(r.URL.Query().Get("timeout")))
+	defer cancel()
+	out := h.safely(ctx, review)
+	if err := answer(w, review.UID, out); err != nil {
+		h.log.V(1).Info("an answer was lost", "problem", err.Error())
+	}
+	h.metrics.observe(out.decision, time.Since(start))
+}
+
+// safely decides, and turns a panic into a pod that is left alone.
+func (h *Handler) safely(ctx context.Context, r *request) (out outcome) {
+	defer func() {
+		if cause := recover(); cause != nil {
+			h.log.Error(fmt.Errorf("panic: %v", cause), "a review panicked; the pod was left as declared",
+				"namespace", r.Namespace, "uid", r.UID, "stack", string(debug.Stack()))
+			out = outcome{decision: Panicked, warnings: []string{"sartor: internal error, the pod's resources are left as declared"}}
+		}
+	}()
+	out = h.decide(ctx, r)
+	if out.err != nil {
+		h.log.Error(out.err, "a pod was left as declared", "namespace", r.Namespace, "uid", r.UID, "decision", out.decision)
+	} else {
+		h.log.V(1).Info("reviewed", "namespace", r.Namespace, "uid", r.UID, "decision", out.decision)
+	}
+	return out
+}
+
+const (
+	// defaultTimeout is what the API server gives a webhook that does not say.
+	defaultTimeout = 10 * time.Second
+	// maxTimeout is the longest that a webhook may ask for.
+	maxTimeout = 30 * time.Second
+	// headroom is kept for the way back of the answer.
+	headroom = 100 * time.Millisecond
+)
+
+// budget returns the time that a decision may take, given the ?timeout= that the API server sends.
+func budget(timeout string) time.Duration {
+	given, err := time.ParseDuration(timeout)
+	if err != nil || given <= 0 {
+		given = defaultTimeout
+	}
+	given = min(given, maxTimeout)
+	return given - min(headroom, given/2)
+}

@@ -1,0 +1,73 @@
+package webhook
+
+import (
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
+)
+
+// Decision is what became of one review, and the label that it is counted under.
+type Decision string
+
+// Decisions. All but Malformed and TooLarge allow the pod; only Patched changes resources.
+const (
+	// Patched: the pod got recommended resources.
+	Patched Decision = "patched"
+	// Unchanged: the pod was as decided already, as when the API server asks again.
+	Unchanged Decision = "unchanged"
+	// Skipped: there is a recommendation, and no resource of it could be used.
+	Skipped Decision = "skipped"
+	// NoRecommendation: the controlling VPA recommends nothing for this pod's containers.
+	NoRecommendation Decision = "no_recommendation"
+	// NoVPA: no VPA controls the pod's topmost controller, or only VPAs in mode Off.
+	NoVPA Decision = "no_vpa"
+	// NoController: a bare pod, or one whose owners no VPA can name.
+	NoController Decision = "no_controller"
+	// OptedOut: the pod says sartor.dev/inject: "false".
+	OptedOut Decision = "opted_out"
+	// PodResources: the pod has resources of its own beside its containers'.
+	PodResources Decision = "pod_level_resources"
+	// NotAPodCreation: a review that the webhook's rules should not have sent.
+	NotAPodCreation Decision = "not_a_pod_creation"
+	// NotSynced: asked before the caches were filled.
+	NotSynced Decision = "not_synced"
+	// LookupFailed: the pod's owners could not be read.
+	LookupFailed Decision = "lookup_failed"
+	// DeadlineExceeded: the time that the API server gave was over.
+	DeadlineExceeded Decision = "deadline_exceeded"
+	// BadPod: the object of the review is no pod that can be read.
+	BadPod Decision = "bad_pod"
+	// Panicked: a defect of ours, see the log.
+	Panicked Decision = "panic"
+	// Malformed: not an AdmissionReview with a UID; answered with a 4xx.
+	Malformed Decision = "malformed"
+	// TooLarge: a review over 4 MiB; answered with 413.
+	TooLarge Decision = "too_large"
+)
+
+// metrics are what the handler counts.
+type metrics struct {
+	decisions *prometheus.CounterVec
+	duration  prometheus.Histogram
+}
+
+func newMetrics(registerer prometheus.Registerer) *metrics {
+	m := &metrics{
+		decisions: prometheus.NewCounterVec(prometheus.CounterOpts{
+			Namespace: "sartor", Subsystem: "admission", Name: "decisions_total",
+			Help: "Admission reviews by what became of them.",
+		}, []string{"decision"}),
+		duration: prometheus.NewHistogram(prometheus.HistogramOpts{
+			Namespace: "sartor", Subsystem: "admission", Name: "duration_seconds",
+			Help:    "Time from the first byte read of an admission review to its answer.",
+			Buckets: []float64{.0005, .001, .0025, .005, .01, .025, .05, .1, .25, .5, 1, 2.5, 5},
+		}),
+	}
+	registerer.MustRegister(m.decisions, m.duration)
+	return m
+}
+
+func (m *metrics) observe(d Decision, took time.Duration) {
+	m.decisions.WithLabelValues(string(d)).Inc()
+	m.duration.Observe(took.Seconds())
+}

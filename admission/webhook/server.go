@@ -1,0 +1,95 @@
+package webhook
+
+import (
+	"context"
+	"crypto/tls"
+	"errors"
+	"fmt"
+	"log"
+	"net"
+	"net/http"
+	"strings"
+	"time"
+
+	"github.com/go-logr/logr"
+)
+
+// Limits of one connection. A review is small and comes from the API server next door: who needs
+// longer than this is not the API server, or is not well.
+const (
+	headerTimeout  = 5 * time.Second
+	readTimeout    = 10 * time.Second
+	writeTimeout   = 45 * time.Second // above maxTimeout, which a decision may take
+	idleTimeout    = 90 * time.Second // as Go's clients, so that they close first
+	maxHeaderBytes = 64 << 10
+)
+
+// Server serves a handler over TLS until it is told to stop, and then goes in a way that nobody
+// notices.
+type Server struct {
+	Handler http.Handler
+	// Certificate is asked at every handshake, so that a renewed leaf is served at once.
+	Certificate func(*tls.ClientHelloInfo) (*tls.Certificate, error)
+	// Delay is how long requests are still accepted after the stop: so long it takes for the last
+	// API server to learn that this replica is no longer ready.
+	Delay time.Duration
+	// Grace is how long requests in flight may take after that.
+	Grace time.Duration
+	Log   logr.Logger
+}
+
+// Serve accepts connections until ctx ends, goes on for Delay, finishes what is in flight and
+// returns nil. It closes listener. An error means that it could not serve, or that requests were
+// still in flight after Grace.
+func (s *Server) Serve(ctx context.Context, listener net.Listener) error {
+	server := s.server()
+	failed := make(chan error, 1)
+	go func() { failed <- server.ServeTLS(listener, "", "") }()
+	select {
+	case err := <-failed:
+		return fmt.Errorf("serving reviews: %w", err)
+	case <-ctx.Done():
+	}
+
+	s.Log.Info("stopping: requests are still answered", "for", s.Delay)
+	// Clients open their next connection elsewhere, as soon as there is an elsewhere.
+	server.SetKeepAlivesEnabled(false)
+	select {
+	case err := <-failed:
+		return fmt.Errorf("serving reviews while stopping: %w", err)
+	case <-time.After(s.Delay):
+	}
+	grace, cancel := context.WithTimeout(context.WithoutCancel(ctx), s.Grace)
+	defer cancel()
+	if err := server.Shutdown(grace); err != nil {
+		return errors.Join(fmt.Errorf("requests in flight after %s: %w", s.Grace, err), server.Close())
+	}
+	return nil
+}
+
+func (s *Server) server() *http.Server {
+	// Each HTTP/2 connection lets one client hold hundreds of streams; API servers need none of that
+	// for small requests, and fall back to a few HTTP/1.1 connections.
+	protocols := new(http.Protocols)
+	protocols.SetHTTP1(true)
+	return &http.Server{
+		Handler:           s.Handler,
+		TLSConfig:         &tls.Config{MinVersion: tls.VersionTLS12, GetCertificate: s.Certificate},
+		Protocols:         protocols,
+		ReadHeaderTimeout: headerTimeout,
+		ReadTimeout:       readTimeout,
+		WriteTimeout:      writeTimeout,
+		IdleTimeout:       idleTimeout,
+		MaxHeaderBytes:    maxHeaderBytes,
+		ErrorLog:          log.New(lines{s.Log}, "", 0),
+	}
+}
+
+// lines writes net/http's own complaints (bad handshakes, mostly) to the log, out of the way: any
+// port scan causes them.
+type lines struct{ log logr.Logger }
+
+func (l lines) Write(p []byte) (int, error) {
+	l.log.V(1).Info("connection trouble", "problem", strings.TrimSpace(string(p)))
+	return len(p), nil
+}
