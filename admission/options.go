@@ -24,10 +24,9 @@ type options struct {
 	kubeconfig string
 	qps, burst float64 // requests per second; requests
 
-	bindAddress    string
-	port           int
-	metricsAddress string
-	healthAddress  string
+	bindAddress string
+	port        int
+	address     string // of metrics and probes
 
 	namespace     string
 	service       string
@@ -41,7 +40,7 @@ type options struct {
 func defaultOptions() *options {
 	o := &options{
 		qps: 50, burst: 100,
-		port: 8000, metricsAddress: ":8944", healthAddress: ":8945",
+		port: 8000, address: ":8944",
 		namespace: "sartor-system", service: "sartor-admission", secret: "sartor-admission-ca", configuration: "vpa-webhook-config",
 		shutdownDelay: 10 * time.Second,
 	}
@@ -57,8 +56,7 @@ func (o *options) addFlags(fs *pflag.FlagSet) {
 	fs.Float64Var(&o.burst, "kube-api-burst", o.burst, "Requests to the API server, at most, in a burst.")
 	fs.StringVar(&o.bindAddress, "bind-address", o.bindAddress, "IP address that reviews are served on. Empty: all.")
 	fs.IntVar(&o.port, "port", o.port, "Port that reviews are served on, over TLS.")
-	fs.StringVar(&o.metricsAddress, "address", o.metricsAddress, `Address of Prometheus metrics, "0" for none.`)
-	fs.StringVar(&o.healthAddress, "health-address", o.healthAddress, `Address of /healthz and /readyz, "0" for none.`)
+	fs.StringVar(&o.address, "address", o.address, `Address of /metrics, /healthz and /readyz, "0" for none.`)
 	fs.StringVar(&o.namespace, "webhook-namespace", o.namespace, "Namespace of the Service and of the Secret. $NAMESPACE sets its default.")
 	fs.StringVar(&o.service, "webhook-service", o.service, "Service that the API server calls; the certificate is made out to it.")
 	fs.StringVar(&o.secret, "ca-secret", o.secret, "Secret of the certificate authority that all replicas share. It must exist; if empty it is filled.")
@@ -84,16 +82,10 @@ func (o *options) validate() error {
 	if o.shutdownDelay < 0 || o.shutdownDelay > 5*time.Minute {
 		return fmt.Errorf("--shutdown-delay=%s: must be between 0s and 5m", o.shutdownDelay)
 	}
-	return cmp.Or(o.validateAddresses(), o.validateNames(), o.logging.Validate())
-}
-
-func (o *options) validateAddresses() error {
-	for _, address := range []struct{ flag, value string }{{"address", o.metricsAddress}, {"health-address", o.healthAddress}} {
-		if _, _, err := net.SplitHostPort(address.value); err != nil && address.value != "0" {
-			return fmt.Errorf(`--%s=%q: must be HOST:PORT, :PORT or "0"`, address.flag, address.value)
-		}
+	if _, _, err := net.SplitHostPort(o.address); err != nil && o.address != "0" {
+		return fmt.Errorf(`--address=%q: must be HOST:PORT, :PORT or "0"`, o.address)
 	}
-	return nil
+	return cmp.Or(o.validateNames(), o.logging.Validate())
 }
 
 func (o *options) validateNames() error {

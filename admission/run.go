@@ -13,11 +13,11 @@ import (
 	"golang.org/x/sync/errgroup"
 	"k8s.io/client-go/discovery"
 	"k8s.io/klog/v2"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+	"sigs.k8s.io/controller-runtime/pkg/healthz"
 	ctrllog "sigs.k8s.io/controller-runtime/pkg/log"
 	"sigs.k8s.io/controller-runtime/pkg/manager"
 	ctrlmetrics "sigs.k8s.io/controller-runtime/pkg/metrics"
-
-	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"github.com/sartor-vpa/sartor/admission/certs"
 	"github.com/sartor-vpa/sartor/admission/webhook"
@@ -57,34 +57,42 @@ func run(ctx context.Context, o *options, logs io.Writer) error {
 	index := webhook.NewIndex(log.WithName("index"))
 	watches := &watches{informers: mgr.GetCache(), vpas: index, log: log.WithName("watches")}
 	server := &webhook.Server{
-		Handler: webhook.NewHandler(webhook.Config{
+		Handler: routes(webhook.NewHandler(webhook.Config{
 			Owners:     target.NewResolver(mgr.GetCache(), live, target.NewDiscovery(disco)),
 			VPAs:       index,
 			Synced:     watches.synced.Load,
 			Limits:     policy.DefaultLimitPolicy(),
 			Log:        log.WithName("webhook"),
 			Registerer: ctrlmetrics.Registry,
-		}),
+		})),
 		Certificate: keeper.Certificate,
 		Delay:       o.shutdownDelay,
 		Grace:       grace,
 		Log:         log.WithName("server"),
 	}
-	if err := addProbes(mgr, ctx, watches, keeper); err != nil {
+	if err := addProbes(ctx, mgr, watches, keeper); err != nil {
 		return err
 	}
 	listener, err := o.listen()
 	if err != nil {
 		return err
 	}
-	log.Info("starting", "reviews", listener.Addr().String(), "metrics", o.metricsAddress, "health", o.healthAddress)
+	log.Info("starting", "reviews", listener.Addr().String(), "metrics", o.address)
 	return serve(ctx, server, listener, log, mgr.Start, keeper.Run, watches.run)
+}
+
+// podsPath is where pods are reviewed; deploy/webhook.yaml names it.
+const podsPath = "/pods"
+
+func routes(pods http.Handler) http.Handler {
+	mux := http.NewServeMux()
+	mux.Handle(podsPath, pods)
+	return mux
 }
 
 // addProbes makes /healthz say that the program lives, and /readyz that API servers should call it:
 // never before the caches are full and the certificate is trusted, and no more once ctx has ended.
-func addProbes(mgr manager.Manager, ctx context.Context, w *watches, k *certs.Keeper) error {
-	alive := func(*http.Request) error { return nil }
+func addProbes(ctx context.Context, mgr manager.Manager, w *watches, k *certs.Keeper) error {
 	ready := func(*http.Request) error {
 		if ctx.Err() != nil {
 			return errors.New("stopping")
@@ -94,7 +102,10 @@ func addProbes(mgr manager.Manager, ctx context.Context, w *watches, k *certs.Ke
 		}
 		return k.Ready(time.Now())
 	}
-	return errors.Join(mgr.AddHealthzCheck("alive", alive), mgr.AddReadyzCheck("ready", ready))
+	return errors.Join(
+		mgr.AddMetricsServerExtraHandler("/healthz", healthz.CheckHandler{Checker: healthz.Ping}),
+		mgr.AddMetricsServerExtraHandler("/readyz", healthz.CheckHandler{Checker: ready}),
+	)
 }
 
 // serve runs everything. When ctx ends, or a part fails, the server goes first, in its own time, and

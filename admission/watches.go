@@ -35,8 +35,8 @@ func newManager(config *rest.Config, o *options, log logr.Logger) (manager.Manag
 	mgr, err := manager.New(config, manager.Options{
 		Scheme:                 scheme,
 		Logger:                 log,
-		Metrics:                metricsserver.Options{BindAddress: o.metricsAddress},
-		HealthProbeBindAddress: o.healthAddress,
+		Metrics:                metricsserver.Options{BindAddress: o.address},
+		HealthProbeBindAddress: "0", // beside the metrics, see addProbes
 		// A read of what is not watched is a mistake, and must not start a watch for it.
 		Cache: cache.Options{ByObject: objects, ReaderFailOnMissingInformer: true},
 	})
