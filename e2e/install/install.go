@@ -1,0 +1,179 @@
+// Package install puts Sartor into a cluster with the manifests of deploy/, for demos, tests and benchmarks.
+//
+// Simulated nodes run no programs. So the manifests are applied with three changes, and no others (see
+// overlay): their Deployments have no replicas, the webhook's Service leads to this machine, and the
+// environment is the cluster's. The programs run as processes beside the cluster, with the arguments of
+// their Deployments and the rights of their service accounts.
+package install
+
+import (
+	"context"
+	"fmt"
+	"io"
+	"net/http"
+	"os"
+	"path/filepath"
+	"time"
+
+	"github.com/sartor-vpa/sartor/e2e/cluster"
+)
+
+// Namespace is where the manifests put everything.
+const Namespace = "sartor-system"
+
+// Options say how Sartor is to run.
+type Options struct {
+	// Environment is the value of the label env that this cluster's series have in its Prometheus. Empty: no
+	// history is read.
+	Environment string
+	// RecommenderArgs and AdmissionArgs are added to the manifests'.
+	RecommenderArgs, AdmissionArgs []string
+	// Progress gets a line for every step; nil: silent.
+	Progress io.Writer
+}
+
+// Sartor is what was installed.
+type Sartor struct {
+	Recommender, Admission *cluster.Process
+	// RecommenderURL and AdmissionURL are where metrics and health are.
+	RecommenderURL, AdmissionURL string
+}
+
+// Run builds the programs, applies the manifests, and returns when both programs are ready.
+func Run(ctx context.Context, c *cluster.Cluster, o Options) (*Sartor, error) {
+	i := &installer{cluster: c, options: o, started: time.Now()}
+	for _, step := range []struct {
+		name string
+		do   func(context.Context) error
+	}{
+		{"recommender and admission built", i.build},
+		{"manifests of deploy/ applied", i.apply},
+		{"recommender ready", i.startRecommender},
+		{"admission ready: it has made its certificates and the API server trusts them", i.startAdmission},
+	} {
+		if err := step.do(ctx); err != nil {
+			return nil, fmt.Errorf("install Sartor: %w", err)
+		}
+		i.say(step.name)
+	}
+	return &i.sartor, nil
+}
+
+type installer struct {
+	cluster *cluster.Cluster
+	options Options
+	started time.Time
+	bin     string
+	sartor  Sartor
+}
+
+func (i *installer) say(what string) {
+	if i.options.Progress != nil {
+		fmt.Fprintf(i.options.Progress, "%6.1fs  %s\n", time.Since(i.started).Seconds(), what)
+	}
+}
+
+func (i *installer) build(ctx context.Context) error {
+	i.bin = filepath.Join(i.cluster.Dir(), "bin")
+	return Build(ctx, i.bin)
+}
+
+func (i *installer) apply(ctx context.Context) error {
+	folder := filepath.Join(i.cluster.Dir(), "deploy")
+	if err := os.MkdirAll(folder, 0o755); err != nil {
+		return err
+	}
+	overlay, err := i.overlay(folder)
+	if err != nil {
+		return err
+	}
+	if err := os.WriteFile(filepath.Join(folder, "kustomization.yaml"), overlay, 0o644); err != nil {
+		return err
+	}
+	if _, err := i.cluster.Kubectl(ctx, "", "apply", "-k", folder); err != nil {
+		return err
+	}
+	_, err = i.cluster.Kubectl(ctx, "", "wait", "--for=condition=Established", "--timeout=30s",
+		"crd/verticalpodautoscalers.autoscaling.k8s.io", "crd/verticalpodautoscalercheckpoints.autoscaling.k8s.io")
+	return err
+}
+
+func (i *installer) startRecommender(ctx context.Context) error {
+	address, err := i.loopback("recommender")
+	if err != nil {
+		return err
+	}
+	i.sartor.RecommenderURL = "http://" + address
+	args := append([]string{
+		"--address=" + address,
+		"--leader-elect-resource-namespace=" + Namespace,
+		"--v=1",
+	}, i.options.RecommenderArgs...)
+	i.sartor.Recommender, err = i.start(ctx, "recommender", args, i.sartor.RecommenderURL)
+	return err
+}
+
+func (i *installer) startAdmission(ctx context.Context) error {
+	metrics, err := i.loopback("admission-metrics")
+	if err != nil {
+		return err
+	}
+	health, err := i.loopback("admission-health")
+	if err != nil {
+		return err
+	}
+	port, err := i.cluster.Port("admission")
+	if err != nil {
+		return err
+	}
+	i.sartor.AdmissionURL = "http://" + metrics
+	args := append([]string{
+		"--bind-address=127.0.0.1", fmt.Sprintf("--port=%d", port),
+		"--address=" + metrics, "--health-address=" + health,
+		"--shutdown-delay=0s", // nobody calls when the cluster is going
+	}, i.options.AdmissionArgs...)
+	i.sartor.Admission, err = i.start(ctx, "admission", args, "http://"+health)
+	return err
+}
+
+// start runs a program with its Deployment's arguments and environment, then args, as its service account.
+func (i *installer) start(ctx context.Context, name string, args []string, healthURL string) (*cluster.Process, error) {
+	account := "sartor-" + name
+	kubeconfig, err := i.cluster.ServiceAccountKubeconfig(ctx, Namespace, account)
+	if err != nil {
+		return nil, err
+	}
+	declared, err := i.declared(ctx, account)
+	if err != nil {
+		return nil, err
+	}
+	return i.cluster.StartProcess(ctx, cluster.Program{
+		Name: name, Path: filepath.Join(i.bin, name),
+		Args:         append(append(declared.args, "--kubeconfig="+kubeconfig), args...),
+		Env:          declared.env,
+		ReadyTimeout: time.Minute,
+		Ready:        func(ctx context.Context) error { return get(ctx, healthURL+"/readyz") },
+	})
+}
+
+func (i *installer) loopback(name string) (string, error) {
+	port, err := i.cluster.Port(name)
+	return fmt.Sprintf("127.0.0.1:%d", port), err
+}
+
+func get(ctx context.Context, url string) error {
+	request, err := http.NewRequestWithContext(ctx, http.MethodGet, url, nil)
+	if err != nil {
+		return err
+	}
+	response, err := http.DefaultClient.Do(request)
+	if err != nil {
+		return err
+	}
+	defer response.Body.Close()
+	if response.StatusCode != http.StatusOK {
+		text, _ := io.ReadAll(io.LimitReader(response.Body, 512))
+		return fmt.Errorf("%s: %s: %s", url, response.Status, text)
+	}
+	return nil
+}
