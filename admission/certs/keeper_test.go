@@ -1,0 +1,226 @@
+package certs
+
+import (
+	"context"
+	"crypto/x509"
+	"encoding/pem"
+	"errors"
+	"testing"
+	"time"
+
+	"github.com/go-logr/logr/testr"
+	"github.com/prometheus/client_golang/prometheus"
+	"github.com/stretchr/testify/require"
+	admissionregistrationv1 "k8s.io/api/admissionregistration/v1"
+	corev1 "k8s.io/api/core/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/runtime"
+	"k8s.io/apimachinery/pkg/types"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+	"sigs.k8s.io/controller-runtime/pkg/client/fake"
+	"sigs.k8s.io/controller-runtime/pkg/client/interceptor"
+)
+
+var options = Options{
+	Secret:        types.NamespacedName{Namespace: "sartor-system", Name: "ca"},
+	Service:       types.NamespacedName{Namespace: "sartor-system", Name: "sartor-admission"},
+	Configuration: "vpa-webhook-config",
+}
+
+func pemOf(der []byte) []byte {
+	return pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: der})
+}
+
+func keyOf(t *testing.T, key any) []byte {
+	der, err := x509.MarshalPKCS8PrivateKey(key)
+	require.NoError(t, err)
+	return pem.EncodeToMemory(&pem.Block{Type: "PRIVATE KEY", Bytes: der})
+}
+
+// installed is what the manifests put into the cluster.
+func installed() []client.Object {
+	entry := func(name, service string) admissionregistrationv1.MutatingWebhook {
+		return admissionregistrationv1.MutatingWebhook{Name: name, ClientConfig: admissionregistrationv1.WebhookClientConfig{
+			Service: &admissionregistrationv1.ServiceReference{Namespace: "sartor-system", Name: service},
+		}}
+	}
+	return []client.Object{
+		&corev1.Secret{ObjectMeta: metav1.ObjectMeta{Namespace: "sartor-system", Name: "ca"}},
+		&admissionregistrationv1.MutatingWebhookConfiguration{
+			ObjectMeta: metav1.ObjectMeta{Name: "vpa-webhook-config"},
+			Webhooks:   []admissionregistrationv1.MutatingWebhook{entry("foreign.k8s.io", "somebody-elses"), entry("vpa.k8s.io", "sartor-admission")},
+		},
+	}
+}
+
+func cluster(t *testing.T, funcs interceptor.Funcs, objects ...client.Object) client.WithWatch {
+	scheme := runtime.NewScheme()
+	require.NoError(t, corev1.AddToScheme(scheme))
+	require.NoError(t, admissionregistrationv1.AddToScheme(scheme))
+	return fake.NewClientBuilder().WithScheme(scheme).WithObjects(objects...).WithInterceptorFuncs(funcs).Build()
+}
+
+func keeper(t *testing.T, c client.Client) *Keeper {
+	return NewKeeper(c, options, testr.New(t), prometheus.NewRegistry())
+}
+
+func bundles(t *testing.T, c client.Client) (foreign, ours []byte) {
+	var configuration admissionregistrationv1.MutatingWebhookConfiguration
+	require.NoError(t, c.Get(t.Context(), types.NamespacedName{Name: options.Configuration}, &configuration))
+	return configuration.Webhooks[0].ClientConfig.CABundle, configuration.Webhooks[1].ClientConfig.CABundle
+}
+
+func write(t *testing.T, c client.Client, data map[string][]byte) {
+	var secret corev1.Secret
+	require.NoError(t, c.Get(t.Context(), options.Secret, &secret))
+	secret.Data = data
+	require.NoError(t, c.Update(t.Context(), &secret))
+}
+
+func TestOneLookMakesAllReady(t *testing.T) {
+	c := cluster(t, interceptor.Funcs{}, installed()...)
+	k := keeper(t, c)
+	_, err := k.Certificate(nil)
+	require.Error(t, err)
+	require.Error(t, k.Ready(epoch))
+
+	require.NoError(t, k.look(t.Context(), epoch))
+	require.NoError(t, k.Ready(epoch))
+	leaf, err := k.Certificate(nil)
+	require.NoError(t, err)
+	foreign, ours := bundles(t, c)
+	require.Empty(t, foreign, "others' entries are left alone")
+	require.NoError(t, verify(t, leaf.Leaf, ours, epoch))
+	require.Error(t, k.Ready(epoch.Add(leafLife+time.Hour)))
+	require.Error(t, k.Ready(epoch.Add(-2*skew)))
+}
+
+func TestNothingIsWrittenWhenAllIsWell(t *testing.T) {
+	writes := 0
+	c := cluster(t, interceptor.Funcs{
+		Update: func(ctx context.Context, c client.WithWatch, o client.Object, opts ...client.UpdateOption) error {
+			writes++
+			return c.Update(ctx, o, opts...)
+		},
+		Patch: func(ctx context.Context, c client.WithWatch, o client.Object, p client.Patch, opts ...client.PatchOption) error {
+			writes++
+			return c.Patch(ctx, o, p, opts...)
+		},
+	}, installed()...)
+	k := keeper(t, c)
+	for range 3 {
+		require.NoError(t, k.look(t.Context(), epoch))
+	}
+	require.Equal(t, 2, writes, "the Secret and the configuration, once each")
+}
+
+func TestReplicasAgreeOnOneAuthority(t *testing.T) {
+	c := cluster(t, interceptor.Funcs{}, installed()...)
+	slow := keeper(t, nil)
+	// slow reads the empty Secret; before it writes, fast has done all of its own.
+	fast, raced := keeper(t, c), false
+	slow.client = interceptor.NewClient(c, interceptor.Funcs{
+		Update: func(ctx context.Context, c client.WithWatch, o client.Object, opts ...client.UpdateOption) error {
+			raced = true
+			require.NoError(t, fast.look(ctx, epoch))
+			return c.Update(ctx, o, opts...)
+		},
+	})
+	require.NoError(t, slow.look(t.Context(), epoch))
+	require.True(t, raced)
+	require.Equal(t, fast.authority.bundle, slow.authority.bundle)
+	_, ours := bundles(t, c)
+	for _, k := range []*Keeper{fast, slow} {
+		require.NoError(t, k.Ready(epoch))
+		require.NoError(t, verify(t, k.leaf.Load().Leaf, ours, epoch))
+	}
+}
+
+func TestTroubleWithTheSecretLeavesTheOldLeafInUse(t *testing.T) {
+	other, err := NewAuthority(epoch)
+	require.NoError(t, err)
+	for name, breakIt := range map[string]func(client.Client){
+		"deleted": func(c client.Client) {
+			require.NoError(t, c.Delete(t.Context(), &corev1.Secret{ObjectMeta: metav1.ObjectMeta{Namespace: "sartor-system", Name: "ca"}}))
+		},
+		"garbage": func(c client.Client) { write(t, c, map[string][]byte{bundleKey: []byte("x"), keyKey: []byte("y")}) },
+		"a key that does not fit": func(c client.Client) {
+			write(t, c, map[string][]byte{bundleKey: other.bundle, keyKey: []byte("y")})
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			c := cluster(t, interceptor.Funcs{}, installed()...)
+			k := keeper(t, c)
+			require.NoError(t, k.look(t.Context(), epoch))
+			leaf := k.leaf.Load()
+			breakIt(c)
+			require.Error(t, k.look(t.Context(), epoch))
+			require.NoError(t, k.Ready(epoch))
+			require.Same(t, leaf, k.leaf.Load())
+
+			later := epoch.Add(leafLife * 3 / 4)
+			require.Error(t, k.look(t.Context(), later))
+			require.NoError(t, k.Ready(later), "leaves are still renewed with the authority in memory")
+			require.NotSame(t, leaf, k.leaf.Load())
+			require.Error(t, keeper(t, c).look(t.Context(), epoch), "a new replica has nothing, and waits")
+		})
+	}
+}
+
+func TestAnEmptiedSecretGetsTheAuthorityThatIsInUse(t *testing.T) {
+	c := cluster(t, interceptor.Funcs{}, installed()...)
+	k := keeper(t, c)
+	require.NoError(t, k.look(t.Context(), epoch))
+	before := k.authority.bundle
+	write(t, c, nil)
+	require.NoError(t, k.look(t.Context(), epoch))
+	second := keeper(t, c)
+	require.NoError(t, second.look(t.Context(), epoch))
+	require.Equal(t, before, second.authority.bundle)
+}
+
+func TestANewAuthorityInTheSecretIsAdoptedAndPublished(t *testing.T) {
+	c := cluster(t, interceptor.Funcs{}, installed()...)
+	k := keeper(t, c)
+	require.NoError(t, k.look(t.Context(), epoch))
+	other, err := NewAuthority(epoch)
+	require.NoError(t, err)
+	write(t, c, map[string][]byte{bundleKey: other.bundle, keyKey: other.keyPEM})
+	require.NoError(t, k.look(t.Context(), epoch))
+	_, ours := bundles(t, c)
+	require.NoError(t, verify(t, k.leaf.Load().Leaf, ours, epoch))
+	require.Equal(t, other.bundle, ours)
+}
+
+func TestTheConfigurationDecidesReadinessOnlyWhenItCanBeRead(t *testing.T) {
+	var broken error
+	c := cluster(t, interceptor.Funcs{
+		Get: func(ctx context.Context, c client.WithWatch, key client.ObjectKey, o client.Object, opts ...client.GetOption) error {
+			if broken != nil {
+				return broken
+			}
+			return c.Get(ctx, key, o, opts...)
+		},
+	}, installed()...)
+	k := keeper(t, c)
+	require.NoError(t, k.look(t.Context(), epoch))
+	broken = errors.New("connection refused")
+	require.ErrorIs(t, k.look(t.Context(), epoch), broken)
+	require.NoError(t, k.Ready(epoch), "an API server that is away changes nothing")
+
+	broken = nil
+	require.NoError(t, c.Delete(t.Context(), installed()[1]))
+	require.Error(t, k.look(t.Context(), epoch))
+	require.ErrorContains(t, k.Ready(epoch), "vpa-webhook-config")
+
+	none := installed()[1].(*admissionregistrationv1.MutatingWebhookConfiguration)
+	none.Webhooks = none.Webhooks[:1]
+	require.NoError(t, c.Create(t.Context(), none))
+	require.ErrorContains(t, k.look(t.Context(), epoch), "calls the Service sartor-system/sartor-admission")
+}
+
+func TestRunEndsWithItsContext(t *testing.T) {
+	ctx, cancel := context.WithCancel(t.Context())
+	cancel()
+	require.NoError(t, keeper(t, cluster(t, interceptor.Funcs{}, installed()...)).Run(ctx))
+}

@@ -1,0 +1,99 @@
+package webhook
+
+import (
+	"context"
+	"crypto/tls"
+	"errors"
+	"io"
+	"net"
+	"net/http"
+	"net/http/httptest"
+	"testing"
+	"time"
+
+	"github.com/go-logr/logr"
+	"github.com/stretchr/testify/require"
+)
+
+// serving is a Server on loopback with a client that trusts it.
+type serving struct {
+	url    string
+	client *http.Client
+	stop   context.CancelFunc
+	ended  chan error
+}
+
+func serve(t *testing.T, handler http.Handler, delay, grace time.Duration) *serving {
+	borrowed := httptest.NewTLSServer(nil) // for its certificate and the client that trusts it
+	t.Cleanup(borrowed.Close)
+	listener, err := net.Listen("tcp", "127.0.0.1:0")
+	require.NoError(t, err)
+	ctx, stop := context.WithCancel(t.Context())
+	s := &serving{url: "https://" + listener.Addr().String(), client: borrowed.Client(), stop: stop, ended: make(chan error, 1)}
+	server := &Server{
+		Handler:     handler,
+		Certificate: func(*tls.ClientHelloInfo) (*tls.Certificate, error) { return &borrowed.TLS.Certificates[0], nil },
+		Delay:       delay, Grace: grace, Log: logr.Discard(),
+	}
+	go func() { s.ended <- server.Serve(ctx, listener) }()
+	return s
+}
+
+func TestAfterTheStopRequestsAreServedForTheDelayAndThoseInFlightEnd(t *testing.T) {
+	arrived, finish := make(chan struct{}), make(chan struct{})
+	s := serve(t, http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if r.URL.Path == "/slow" {
+			close(arrived)
+			<-finish
+		}
+		_, _ = io.WriteString(w, r.Proto)
+	}), 200*time.Millisecond, time.Minute)
+
+	slow := make(chan error, 1)
+	go func() {
+		response, err := s.client.Get(s.url + "/slow")
+		if err == nil {
+			_, err = io.Copy(io.Discard, response.Body)
+		}
+		slow <- err
+	}()
+	<-arrived
+	s.stop()
+	response, err := s.client.Get(s.url + "/late")
+	require.NoError(t, err, "within the delay")
+	proto, err := io.ReadAll(response.Body)
+	require.NoError(t, err)
+	require.Equal(t, "HTTP/1.1", string(proto))
+
+	require.Eventually(t, func() bool {
+		probe, err := net.Dial("tcp", s.url[len("https://"):])
+		if err != nil {
+			return true
+		}
+		return probe.Close() != nil
+	}, 10*time.Second, 10*time.Millisecond, "after the delay nothing new is accepted")
+	close(finish)
+	require.NoError(t, <-slow)
+	require.NoError(t, <-s.ended)
+}
+
+func TestARequestThatNeverEndsIsGivenUpAfterTheGrace(t *testing.T) {
+	arrived := make(chan struct{})
+	s := serve(t, http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) {
+		close(arrived)
+		<-r.Context().Done()
+	}), 0, 10*time.Millisecond)
+	go func() { _, _ = s.client.Get(s.url) }()
+	<-arrived
+	s.stop()
+	require.ErrorIs(t, <-s.ended, context.DeadlineExceeded)
+}
+
+func TestAServerThatCannotServeSaysSo(t *testing.T) {
+	listener, err := net.Listen("tcp", "127.0.0.1:0")
+	require.NoError(t, err)
+	require.NoError(t, listener.Close())
+	none := func(*tls.ClientHelloInfo) (*tls.Certificate, error) { return nil, errors.New("none") }
+	err = (&Server{Certificate: none, Log: logr.Discard()}).Serve(t.Context(), listener)
+	require.ErrorIs(t, err, net.ErrClosed)
+}
