@@ -43,8 +43,8 @@ type Options struct {
 	// Prometheus is nil for a cluster without one.
 	Prometheus *Prometheus
 
-	// MetricResolution is how often metrics-server reads the nodes; default 10s, at least 2s. A
-	// change of usage shows in metrics.k8s.io after up to three of them.
+	// MetricResolution is how often metrics-server reads the nodes; default 10s, which is also its
+	// least. A change of usage shows in metrics.k8s.io after up to three of them.
 	MetricResolution time.Duration
 
 	// Progress gets lines like "  3.2s  etcd and kube-apiserver ready"; nil: silent.
@@ -87,6 +87,9 @@ type Cluster struct {
 	stopError error
 }
 
+// leastResolution is metrics-server's own limit.
+const leastResolution = 10 * time.Second
+
 // errStopped is why alive ends after Stop.
 var errStopped = errors.New("the cluster was stopped")
 
@@ -119,13 +122,13 @@ func (o Options) complete() (Options, error) {
 		o.Nodes = 2
 	}
 	if o.MetricResolution == 0 {
-		o.MetricResolution = 10 * time.Second
+		o.MetricResolution = leastResolution
 	}
 	switch {
 	case o.Nodes < 0:
 		return o, fmt.Errorf("start cluster: %d nodes", o.Nodes)
-	case o.MetricResolution < 2*time.Second:
-		return o, fmt.Errorf("start cluster: metric resolution %s is below 2s, which metrics-server needs", o.MetricResolution)
+	case o.MetricResolution < leastResolution:
+		return o, fmt.Errorf("start cluster: metrics-server refuses a metric resolution of %s: at least %s", o.MetricResolution, leastResolution)
 	}
 	return o, nil
 }

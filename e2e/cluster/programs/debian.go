@@ -58,8 +58,11 @@ func download(ctx context.Context, dir string) (string, error) {
 		}
 	}
 	found, err := filepath.Glob(filepath.Join(dir, "prometheus_*.deb"))
-	if err != nil || len(found) != 1 {
-		return "", fmt.Errorf("apt-get download left %d packages: %w", len(found), err)
+	if err != nil {
+		return "", fmt.Errorf("find the package: %w", err)
+	}
+	if len(found) != 1 {
+		return "", fmt.Errorf("apt-get download left %d packages, not one", len(found))
 	}
 	return found[0], nil
 }

@@ -4,6 +4,7 @@
 //	CACHE/run/NAME-RANDOM/   one cluster's files; its owner holds the file lock in it
 //	CACHE/logs/NAME-RANDOM/  its logs, which outlive a cluster that failed
 //	CACHE/slots/N            held by the cluster that has the N-th range of ports
+//	CACHE/run.lock           held while run folders are made or swept
 package runs
 
 import (
@@ -57,8 +58,11 @@ func Create(ctx context.Context, name string) (*Folder, error) {
 		}
 	}
 	lock, ok, err := cache.TryLock(filepath.Join(f.Path, lockName))
-	if err != nil || !ok {
-		return nil, fmt.Errorf("lock run folder %s: %w", f.Path, err)
+	switch {
+	case err != nil:
+		return nil, fmt.Errorf("lock run folder: %w", err)
+	case !ok:
+		return nil, fmt.Errorf("the new run folder %s is locked by somebody else", f.Path)
 	}
 	f.lock = lock
 	return f, nil

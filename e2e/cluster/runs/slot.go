@@ -1,7 +1,6 @@
 package runs
 
 import (
-	"errors"
 	"fmt"
 	"hash/fnv"
 	"net"
@@ -60,29 +59,25 @@ func (s *Slot) Port(name string) (int, error) {
 	if port, ok := s.ports[name]; ok {
 		return port, nil
 	}
-	var taken error
 	for s.next < slotPorts {
 		port := s.first + s.next
 		s.next++
-		if taken = bindable(port); taken == nil {
+		if bindable(port) {
 			s.ports[name] = port
 			return port, nil
 		}
 	}
-	return 0, fmt.Errorf("no port left for %q in %d-%d (other programs have them, or %d names were used): %w",
-		name, s.first, s.first+slotPorts-1, len(s.ports), errors.Join(taken))
+	return 0, fmt.Errorf("no port left for %q in %d-%d: %d are given out by name, other programs have the rest",
+		name, s.first, s.first+slotPorts-1, len(s.ports))
 }
 
 // Free gives the slot up.
 func (s *Slot) Free() error { return s.lock.Free() }
 
-// bindable is nil if a server could listen at port on loopback now.
-func bindable(port int) error {
+// bindable is whether a server could listen at port on loopback now.
+func bindable(port int) bool {
 	l, err := net.Listen("tcp", net.JoinHostPort("127.0.0.1", strconv.Itoa(port)))
-	if err != nil {
-		return err
-	}
-	return l.Close()
+	return err == nil && l.Close() == nil
 }
 
 // startAt spreads caches over the slots.
