@@ -42,6 +42,7 @@ type Sartor struct {
 // Run builds the programs, applies the manifests, and returns when both programs are ready.
 func Run(ctx context.Context, c *cluster.Cluster, o Options) (*Sartor, error) {
 	i := &installer{cluster: c, options: o, started: time.Now()}
+	i.say("compiling recommender and admission: minutes the first time, then seconds")
 	for _, step := range []struct {
 		name string
 		do   func(context.Context) error
@@ -114,11 +115,7 @@ func (i *installer) startRecommender(ctx context.Context) error {
 }
 
 func (i *installer) startAdmission(ctx context.Context) error {
-	metrics, err := i.loopback("admission-metrics")
-	if err != nil {
-		return err
-	}
-	health, err := i.loopback("admission-health")
+	address, err := i.loopback("admission-address")
 	if err != nil {
 		return err
 	}
@@ -126,13 +123,13 @@ func (i *installer) startAdmission(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	i.sartor.AdmissionURL = "http://" + metrics
+	i.sartor.AdmissionURL = "http://" + address
 	args := append([]string{
 		"--bind-address=127.0.0.1", fmt.Sprintf("--port=%d", port),
-		"--address=" + metrics, "--health-address=" + health,
+		"--address=" + address,
 		"--shutdown-delay=0s", // nobody calls when the cluster is going
 	}, i.options.AdmissionArgs...)
-	i.sartor.Admission, err = i.start(ctx, "admission", args, "http://"+health)
+	i.sartor.Admission, err = i.start(ctx, "admission", args, i.sartor.AdmissionURL)
 	return err
 }
 

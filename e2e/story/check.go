@@ -3,6 +3,7 @@ package story
 import (
 	"errors"
 	"fmt"
+	"slices"
 
 	corev1 "k8s.io/api/core/v1"
 	"k8s.io/apimachinery/pkg/api/resource"
@@ -26,6 +27,9 @@ func (s *Story) checkBefore() error {
 		if !equal(main.Resources.Requests, declaredRequests) || !equal(main.Resources.Limits, declaredLimits) {
 			errs = append(errs, fmt.Errorf("pod %s was not created as declared: %v", pod.Name, main.Resources))
 		}
+	}
+	if !slices.EqualFunc(s.Before, s.Meanwhile, func(a, b corev1.Pod) bool { return a.UID == b.UID && a.Generation == b.Generation }) {
+		errs = append(errs, errors.New("pods that were running were not left alone"))
 	}
 	return errors.Join(errs...)
 }

@@ -40,9 +40,9 @@ var (
 // Story is told on a cluster in which Sartor is installed.
 type Story struct {
 	Cluster *cluster.Cluster
-	// Before and After are the services' pods as they were declared, and as they were made once the
-	// recommendations were there.
-	Before, After []corev1.Pod
+	// Before are the services' pods as they were declared, Meanwhile the pods once the recommendations were there,
+	// and After those that were made then.
+	Before, Meanwhile, After []corev1.Pod
 	VPAs          map[string]vpav1.VerticalPodAutoscaler
 }
 
@@ -90,6 +90,10 @@ func (s *Story) Recommend(ctx context.Context) error {
 
 // Renew makes new pods of both services, as a release does.
 func (s *Story) Renew(ctx context.Context) error {
+	var err error
+	if s.Meanwhile, err = s.Pods(ctx); err != nil {
+		return err
+	}
 	if _, err := s.Cluster.Kubectl(ctx, "", "-n", Namespace, "rollout", "restart", "deployment", Stable, Candidate); err != nil {
 		return err
 	}

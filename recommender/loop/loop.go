@@ -88,7 +88,7 @@ func (l *Loop) Start(ctx context.Context) error {
 		case <-ticker.C:
 			l.tick(ctx)
 		case <-l.cluster.Changed():
-			l.publish(ctx, l.track(ctx))
+			l.catchUp(ctx)
 		case answer := <-answers:
 			l.publish(ctx, l.learn(answer))
 		}
@@ -102,6 +102,15 @@ func (l *Loop) tick(ctx context.Context) {
 	l.fold(ctx)
 	l.publish(ctx, l.all())
 	l.finished.Store(l.now().Unix())
+}
+
+// catchUp publishes for VPAs that were created or changed, without waiting for the next tick.
+func (l *Loop) catchUp(ctx context.Context) {
+	due := l.track(ctx)
+	if len(due) > 0 {
+		l.match(ctx) // a new VPA has no pods yet
+	}
+	l.publish(ctx, due)
 }
 
 // Healthy returns an error when no tick has ended for five intervals.

@@ -276,11 +276,13 @@ func TestANewVPAIsPublishedWithoutWaitingForTheNextRound(t *testing.T) {
 	// The loop waits from here on, and takes one thing after the other: what it holds is ours to change until
 	// something is taken, and done when the next thing is.
 	w.vpa("shop", nil)
+	w.pod("shop", "shop")
 	w.changed <- struct{}{}
 	w.answers <- history.Answer{} // of nobody
 	w.answers <- w.pastOf("shop", "shop", 480, 700)
 	w.answers <- history.Answer{}
 	require.Equal(t, "587m", w.target("shop", "shop", corev1.ResourceCPU))
+	require.Contains(t, condition(w, "shop", vpav1.RecommendationProvided).Message, "limit 2", "its pods were found")
 	cancel()
 	require.NoError(t, <-stopped)
 }
