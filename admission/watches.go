@@ -30,15 +30,18 @@ func newManager(config *rest.Config, o *options, log logr.Logger) (manager.Manag
 			return nil, fmt.Errorf("building the scheme: %w", err)
 		}
 	}
-	objects := target.CacheOptions()
-	objects[&vpav1.VerticalPodAutoscaler{}] = cache.ByObject{Transform: trim}
 	mgr, err := manager.New(config, manager.Options{
 		Scheme:                 scheme,
 		Logger:                 log,
 		Metrics:                metricsserver.Options{BindAddress: o.address},
 		HealthProbeBindAddress: "0", // beside the metrics, see addProbes
-		// A read of what is not watched is a mistake, and must not start a watch for it.
-		Cache: cache.Options{ByObject: objects, ReaderFailOnMissingInformer: true},
+		Cache: cache.Options{
+			// Options by kind would make the cache ask the API server right now, which may be away, or
+			// not have the VPA's definition yet.
+			DefaultTransform: trim,
+			// A read of what is not watched is a mistake, and must not start a watch for it.
+			ReaderFailOnMissingInformer: true,
+		},
 	})
 	if err != nil {
 		return nil, fmt.Errorf("making the manager: %w", err)
@@ -46,13 +49,15 @@ func newManager(config *rest.Config, o *options, log logr.Logger) (manager.Manag
 	return mgr, nil
 }
 
-// trim leaves of a VPA what a decision reads.
+// trim leaves of an object what a decision reads.
 func trim(object any) (any, error) {
-	if vpa, ok := object.(*vpav1.VerticalPodAutoscaler); ok {
-		vpa.ManagedFields, vpa.Annotations, vpa.Labels = nil, nil, nil
-		vpa.Status.Conditions = nil
+	vpa, ok := object.(*vpav1.VerticalPodAutoscaler)
+	if !ok {
+		return target.Transform(object)
 	}
-	return object, nil
+	vpa.ManagedFields, vpa.Annotations, vpa.Labels = nil, nil, nil
+	vpa.Status.Conditions = nil
+	return vpa, nil
 }
 
 // rewatch is the pause before a watch that could not be started is tried again.

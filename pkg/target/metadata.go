@@ -28,7 +28,9 @@ func Watched() []client.Object {
 }
 
 // CacheOptions are the controller-runtime cache's options for what Watched returns. The cache knows
-// them by kind: they also hold for a typed informer of the same kind.
+// them by kind: they also hold for a typed informer of the same kind. To make a cache with them asks
+// the API server about every kind: a program that has to start without one makes Transform part of
+// its DefaultTransform instead.
 func CacheOptions() map[client.Object]cache.ByObject {
 	options := map[client.Object]cache.ByObject{}
 	for _, object := range Watched() {
