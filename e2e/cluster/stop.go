@@ -37,16 +37,16 @@ func (c *Cluster) down() error {
 	for i := len(servers) - 1; i >= 0; i-- { // the API server, then etcd
 		err = errors.Join(err, stopAll(servers[i:i+1], ownGrace))
 	}
-	if c.folder != nil {
-		err = errors.Join(err, c.folder.Remove(keepLogs))
-	}
 	if c.slot != nil {
 		err = errors.Join(err, c.slot.Free())
+	}
+	if c.folder != nil { // else the start failed before there was anything
+		err = errors.Join(err, c.folder.Remove(keepLogs))
+		c.say("cluster stopped")
 	}
 	if err != nil {
 		return fmt.Errorf("stop cluster: %w", err)
 	}
-	c.say("cluster stopped")
 	return nil
 }
 

@@ -26,8 +26,12 @@ import (
 	"github.com/sartor-vpa/sartor/e2e/cluster/cache"
 )
 
-// endGrace is how long a child told to end (SIGTERM) may take down what it runs, before SIGKILL.
-const endGrace = time.Minute
+const (
+	// endGrace is how long a child told to end (SIGTERM) may take down what it runs, before SIGKILL.
+	endGrace = time.Minute
+	// askTime is longer than Running can hold a lock.
+	askTime = 500 * time.Millisecond
+)
 
 // Start runs this executable again with args, detached, under name. It returns when the child has
 // called Ready, or with an error when the child died before. When ctx ends first, the child is ended
@@ -37,13 +41,9 @@ func Start(ctx context.Context, name string, args []string, w io.Writer) error {
 	if err != nil {
 		return err
 	}
-	lock, free, err := cache.TryLock(p.lock)
+	lock, err := takeLock(ctx, name, p)
 	if err != nil {
 		return err
-	}
-	if !free {
-		pid, _ := Running(name)
-		return fmt.Errorf("%s is already running (pid %d): stop it first", name, pid)
 	}
 	defer lock.Free() // the child holds it on
 	child, err := launch(p, lock, args)
@@ -55,6 +55,19 @@ func Start(ctx context.Context, name string, args []string, w io.Writer) error {
 		return fmt.Errorf("start %s: %w (its output: %s)", name, err, p.log)
 	}
 	return nil
+}
+
+// takeLock takes the lock of a name that nothing runs under.
+func takeLock(ctx context.Context, name string, p paths) (*cache.Lock, error) {
+	// Who only asks whether something runs holds the lock for a moment: wait longer than that.
+	waiting, cancel := context.WithTimeout(ctx, askTime)
+	defer cancel()
+	lock, err := cache.WaitLock(waiting, p.lock)
+	if err == nil || ctx.Err() != nil || waiting.Err() == nil {
+		return lock, err
+	}
+	pid, _ := Running(name)
+	return nil, fmt.Errorf("%s is already running (pid %d): stop it first", name, pid)
 }
 
 // child is one that Start has launched.

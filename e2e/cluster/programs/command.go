@@ -13,7 +13,8 @@ import (
 	"github.com/sartor-vpa/sartor/e2e/cluster/process"
 )
 
-// output runs a command in dir ("": here) and returns what it wrote; an error has that too.
+// output runs a command in dir ("": here) and returns what it wrote. An error begins with the last line
+// of that, which is where commands say why, and has the rest below.
 func output(ctx context.Context, dir, path string, args ...string) (string, error) {
 	var all bytes.Buffer
 	cmd := exec.Command(path, args...)
@@ -21,7 +22,9 @@ func output(ctx context.Context, dir, path string, args ...string) (string, erro
 	cmd.Stdout, cmd.Stderr = &all, &all
 	cmd.Env = append(os.Environ(), "LC_ALL=C", "DEBIAN_FRONTEND=noninteractive")
 	if err := process.Run(ctx, cmd); err != nil {
-		return "", fmt.Errorf("%s %s: %w\n%s", filepath.Base(path), strings.Join(args, " "), err, &all)
+		text := strings.TrimSpace(all.String())
+		last := text[strings.LastIndex(text, "\n")+1:]
+		return "", fmt.Errorf("%s: %w: %s\n%s %s printed:\n%s", filepath.Base(path), err, last, path, strings.Join(args, " "), text)
 	}
 	return all.String(), nil
 }

@@ -20,6 +20,12 @@ func List() ([]string, error) {
 	if err != nil {
 		return nil, err
 	}
+	// Trying a lock takes it for a moment, which must not be when its owner-to-be wants it.
+	guard, err := cache.WaitLock(context.Background(), run+".lock")
+	if err != nil {
+		return nil, err
+	}
+	defer guard.Free()
 	dirs, err := subfolders(run)
 	if err != nil {
 		return nil, err
