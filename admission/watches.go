@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"sync/atomic"
@@ -100,7 +101,7 @@ func (w *watches) start(ctx context.Context, object client.Object) (toolscache.I
 		}
 		if err.Error() != problem && ctx.Err() == nil {
 			problem = err.Error()
-			w.log.Error(err, "a watch could not be started; trying again", "kind", fmt.Sprintf("%T", object), "every", rewatch)
+			w.log.Error(err, "a watch could not be started; trying again", "kind", kindOf(object), "every", rewatch)
 		}
 		select {
 		case <-ctx.Done():
@@ -108,6 +109,11 @@ func (w *watches) start(ctx context.Context, object client.Object) (toolscache.I
 		case <-time.After(rewatch):
 		}
 	}
+}
+
+// kindOf names an object's kind for the log: metadata carries it, typed objects are of their kind.
+func kindOf(object client.Object) string {
+	return cmp.Or(object.GetObjectKind().GroupVersionKind().Kind, fmt.Sprintf("%T", object))
 }
 
 func (w *watches) informer(ctx context.Context, object client.Object) (toolscache.InformerSynced, error) {

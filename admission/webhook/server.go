@@ -9,6 +9,7 @@ import (
 	"net"
 	"net/http"
 	"strings"
+	"sync/atomic"
 	"time"
 
 	"github.com/go-logr/logr"
@@ -42,7 +43,8 @@ type Server struct {
 // returns nil. It closes listener. An error means that it could not serve, or that requests were
 // still in flight after Grace.
 func (s *Server) Serve(ctx context.Context, listener net.Listener) error {
-	server := s.server()
+	var stopping atomic.Bool
+	server := s.server(&stopping)
 	failed := make(chan error, 1)
 	go func() { failed <- server.ServeTLS(listener, "", "") }()
 	select {
@@ -52,8 +54,7 @@ func (s *Server) Serve(ctx context.Context, listener net.Listener) error {
 	}
 
 	s.Log.Info("stopping: requests are still answered", "for", s.Delay)
-	// Clients open their next connection elsewhere, as soon as there is an elsewhere.
-	server.SetKeepAlivesEnabled(false)
+	stopping.Store(true)
 	select {
 	case err := <-failed:
 		return fmt.Errorf("serving reviews while stopping: %w", err)
@@ -67,13 +68,13 @@ func (s *Server) Serve(ctx context.Context, listener net.Listener) error {
 	return nil
 }
 
-func (s *Server) server() *http.Server {
+func (s *Server) server(stopping *atomic.Bool) *http.Server {
 	// Each HTTP/2 connection lets one client hold hundreds of streams; API servers need none of that
 	// for small requests, and fall back to a few HTTP/1.1 connections.
 	protocols := new(http.Protocols)
 	protocols.SetHTTP1(true)
 	return &http.Server{
-		Handler:           s.Handler,
+		Handler:           goodbye(s.Handler, stopping),
 		TLSConfig:         &tls.Config{MinVersion: tls.VersionTLS12, GetCertificate: s.Certificate},
 		Protocols:         protocols,
 		ReadHeaderTimeout: headerTimeout,
@@ -83,6 +84,18 @@ func (s *Server) server() *http.Server {
 		MaxHeaderBytes:    maxHeaderBytes,
 		ErrorLog:          log.New(lines{s.Log}, "", 0),
 	}
+}
+
+// goodbye closes, once we are stopping, each connection with the answer that it carries: the client's
+// next one goes elsewhere as soon as there is an elsewhere. SetKeepAlivesEnabled(false) would cut
+// idle connections at once, and with them the requests that are just being written to them.
+func goodbye(handler http.Handler, stopping *atomic.Bool) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if stopping.Load() {
+			w.Header().Set("Connection", "close")
+		}
+		handler.ServeHTTP(w, r)
+	})
 }
 
 // lines writes net/http's own complaints (bad handshakes, mostly) to the log, out of the way: any

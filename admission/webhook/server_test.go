@@ -8,17 +8,21 @@ import (
 	"net"
 	"net/http"
 	"net/http/httptest"
+	"strings"
+	"sync/atomic"
 	"testing"
 	"time"
 
 	"github.com/go-logr/logr"
 	"github.com/stretchr/testify/require"
+	"golang.org/x/sync/errgroup"
 )
 
 // serving is a Server on loopback with a client that trusts it.
 type serving struct {
 	url    string
 	client *http.Client
+	listen net.Listener
 	stop   context.CancelFunc
 	ended  chan error
 }
@@ -29,7 +33,7 @@ func serve(t *testing.T, handler http.Handler, delay, grace time.Duration) *serv
 	listener, err := net.Listen("tcp", "127.0.0.1:0")
 	require.NoError(t, err)
 	ctx, stop := context.WithCancel(t.Context())
-	s := &serving{url: "https://" + listener.Addr().String(), client: borrowed.Client(), stop: stop, ended: make(chan error, 1)}
+	s := &serving{url: "https://" + listener.Addr().String(), client: borrowed.Client(), listen: listener, stop: stop, ended: make(chan error, 1)}
 	server := &Server{
 		Handler:     handler,
 		Certificate: func(*tls.ClientHelloInfo) (*tls.Certificate, error) { return &borrowed.TLS.Certificates[0], nil },
@@ -61,6 +65,7 @@ func TestAfterTheStopRequestsAreServedForTheDelayAndThoseInFlightEnd(t *testing.
 	s.stop()
 	response, err := s.client.Get(s.url + "/late")
 	require.NoError(t, err, "within the delay")
+	require.True(t, response.Close, "the next connection goes elsewhere")
 	proto, err := io.ReadAll(response.Body)
 	require.NoError(t, err)
 	require.Equal(t, "HTTP/1.1", string(proto))
@@ -75,6 +80,36 @@ func TestAfterTheStopRequestsAreServedForTheDelayAndThoseInFlightEnd(t *testing.
 	close(finish)
 	require.NoError(t, <-slow)
 	require.NoError(t, <-s.ended)
+}
+
+func TestNoRequestIsLostWhenTheStopComes(t *testing.T) {
+	const clients, requests = 8, 20
+	var served atomic.Int32
+	s := serve(t, http.HandlerFunc(func(http.ResponseWriter, *http.Request) { served.Add(1) }), time.Minute, time.Minute)
+	s.client.Transport.(*http.Transport).MaxIdleConnsPerHost = clients
+	var group errgroup.Group
+	for range clients {
+		group.Go(func() error {
+			for range requests {
+				// A POST is not repeated by the client when its connection breaks, as a GET would be.
+				response, err := s.client.Post(s.url, "application/json", strings.NewReader("{}"))
+				if err != nil {
+					return err
+				}
+				if err := response.Body.Close(); err != nil {
+					return err
+				}
+				if served.Load() >= clients*requests/4 {
+					s.stop()
+				}
+			}
+			return nil
+		})
+	}
+	require.NoError(t, group.Wait())
+	require.EqualValues(t, clients*requests, served.Load())
+	require.NoError(t, s.listen.Close()) // rather than wait for the delay
+	require.ErrorIs(t, <-s.ended, net.ErrClosed)
 }
 
 func TestARequestThatNeverEndsIsGivenUpAfterTheGrace(t *testing.T) {
