@@ -38,7 +38,7 @@ func (c *Cluster) down() error {
 		err = errors.Join(err, stopAll(servers[i:i+1], ownGrace))
 	}
 	if c.slot != nil {
-		err = errors.Join(err, c.slot.Free())
+		c.slot.Free()
 	}
 	if c.folder != nil { // else the start failed before there was anything
 		err = errors.Join(err, c.folder.Remove(keepLogs))

@@ -192,7 +192,7 @@ func assertFree(t *testing.T, c *cluster.Cluster) {
 		require.NoError(t, err)
 		l, err := net.Listen("tcp", net.JoinHostPort("127.0.0.1", strconv.Itoa(port)))
 		if assert.NoError(t, err, name) {
-			l.Close()
+			_ = l.Close()
 		}
 	}
 }

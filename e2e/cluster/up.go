@@ -103,7 +103,7 @@ func eventually(ctx context.Context, what string, limit time.Duration, try func(
 	return nil
 }
 
-// progress writes lines to w, each with the seconds since now. Parts that start side by side share it.
+// progress writes lines to w, which is only shown and may fail, each with the seconds since now. Parts that start side by side share it.
 func progress(w io.Writer) func(format string, args ...any) {
 	if w == nil {
 		return func(string, ...any) {}
@@ -113,6 +113,6 @@ func progress(w io.Writer) func(format string, args ...any) {
 	return func(format string, args ...any) {
 		mu.Lock()
 		defer mu.Unlock()
-		fmt.Fprintf(w, "%6.1fs  %s\n", time.Since(began).Seconds(), fmt.Sprintf(format, args...))
+		_, _ = fmt.Fprintf(w, "%6.1fs  %s\n", time.Since(began).Seconds(), fmt.Sprintf(format, args...))
 	}
 }

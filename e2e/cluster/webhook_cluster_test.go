@@ -65,7 +65,7 @@ func serveHook(t *testing.T, c *cluster.Cluster) ([]byte, error) {
 		return nil, err
 	}
 	server := &http.Server{Addr: fmt.Sprintf("127.0.0.1:%d", port), Handler: http.HandlerFunc(mark)}
-	go server.ListenAndServeTLS(filepath.Join(dir, "hook.crt"), filepath.Join(dir, "hook.key"))
+	go func() { _ = server.ListenAndServeTLS(filepath.Join(dir, "hook.crt"), filepath.Join(dir, "hook.key")) }()
 	t.Cleanup(func() { _ = server.Close() })
 	return ca.PEM(), nil
 }

@@ -26,19 +26,15 @@ func init() {
 	if !isChild {
 		return
 	}
-	os.Unsetenv(variable)
+	_ = os.Unsetenv(variable) // fails for malformed names alone
 	syscall.CloseOnExec(lockFile)
 	syscall.CloseOnExec(readyFile)
 	// The lock's file says who we are, for as long as the lock says that we live.
-	lock := os.NewFile(lockFile, "lock")
-	held = lock
-	if err := lock.Truncate(0); err == nil {
-		_, _ = lock.WriteAt([]byte(strconv.Itoa(os.Getpid())+"\n"), 0)
+	// Written past os.File, whose finalizer would close the file and so free the lock.
+	if err := syscall.Ftruncate(lockFile, 0); err == nil {
+		_, _ = syscall.Pwrite(lockFile, []byte(strconv.Itoa(os.Getpid())+"\n"), 0)
 	}
 }
-
-// held keeps the lock's file from being closed by the garbage collector.
-var held *os.File
 
 // Ready tells the waiting Start that everything is up. An error means that it does not wait any
 // more, as it was killed: nobody then knows of this process, which should end.

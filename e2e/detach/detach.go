@@ -74,9 +74,12 @@ func takeLock(ctx context.Context, name string, p paths) (*cache.Lock, error) {
 type child struct {
 	process *os.Process
 	log     string
-	ready   *os.File     // one byte when it is ready, the end of file when it died
-	ended   <-chan error // how it ended
+	ready   *os.File    // one byte when it is ready, the end of file when it died
+	ended   <-chan exit // has one value, when it has ended
 }
+
+// exit is how a child ended: nil for status 0.
+type exit struct{ err error }
 
 // launch starts the child with the lock and the writing end of the ready pipe as its files 3 and 4.
 func launch(p paths, lock *cache.Lock, args []string) (*child, error) {
@@ -100,11 +103,11 @@ func launch(p paths, lock *cache.Lock, args []string) (*child, error) {
 	cmd.ExtraFiles = []*os.File{lock.File(), readyWriter}
 	cmd.SysProcAttr = &syscall.SysProcAttr{Setsid: true}
 	if err := cmd.Start(); err != nil {
-		ready.Close()
+		_ = ready.Close()
 		return nil, err
 	}
-	ended := make(chan error, 1)
-	go func() { ended <- cmd.Wait() }()
+	ended := make(chan exit, 1)
+	go func() { ended <- exit{cmd.Wait()} }()
 	return &child{cmd.Process, p.log, ready, ended}, nil
 }
 
@@ -131,11 +134,11 @@ func (c *child) await(ctx context.Context, w io.Writer) error {
 // gone waits for the end of a child that has closed its pipe without a word.
 func (c *child) gone() error {
 	select {
-	case err := <-c.ended:
-		if err == nil {
+	case how := <-c.ended:
+		if how.err == nil {
 			return errors.New("it ended before it was ready")
 		}
-		return fmt.Errorf("it ended before it was ready: %w", err)
+		return fmt.Errorf("it ended before it was ready: %w", how.err)
 	case <-time.After(endGrace):
 		return errors.Join(errors.New("it gave up, but does not end"), c.process.Kill())
 	}

@@ -35,7 +35,8 @@ func (p paths) owner() (int, error) {
 	case err != nil:
 		return 0, err
 	case free:
-		return 0, errors.Join(errNotRunning, lock.Free())
+		lock.Free()
+		return 0, errNotRunning
 	}
 	text, err := os.ReadFile(p.lock)
 	if err != nil {
@@ -62,7 +63,7 @@ func Stop(ctx context.Context, name string) error {
 	if err != nil {
 		return fmt.Errorf("stop %s: %w", name, err)
 	}
-	defer process.Release()
+	defer func() { _ = process.Release() }()
 	if err := p.end(ctx, process, syscall.SIGTERM, endGrace); err != nil {
 		if ctx.Err() != nil {
 			return fmt.Errorf("stop %s (pid %d): %w", name, process.Pid, err)

@@ -30,7 +30,7 @@ func TryLock(path string) (lock *Lock, ok bool, err error) {
 	if err == nil {
 		return &Lock{file}, true, nil
 	}
-	file.Close()
+	_ = file.Close()
 	if errors.Is(err, unix.EWOULDBLOCK) {
 		return nil, false, nil
 	}
@@ -61,8 +61,8 @@ func WaitLock(ctx context.Context, path string) (*Lock, error) {
 // belongs to the open file, which a child can share.
 func (l *Lock) File() *os.File { return l.file }
 
-// Free gives the lock up.
-func (l *Lock) Free() error { return l.file.Close() }
+// Free gives the lock up. Nothing was written through the file, so closing it has nothing to tell.
+func (l *Lock) Free() { _ = l.file.Close() }
 
 // flock retries when a signal interrupts it, as Go's runtime sends its own.
 func flock(file *os.File, how int) error {

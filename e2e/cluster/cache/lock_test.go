@@ -21,11 +21,11 @@ func TestALockHasOneHolderAtATime(t *testing.T) {
 	require.NoError(t, err)
 	assert.False(t, ok, "within one process too")
 
-	require.NoError(t, first.Free())
+	first.Free()
 	second, ok, err := cache.TryLock(path)
 	require.NoError(t, err)
 	assert.True(t, ok)
-	require.NoError(t, second.Free())
+	second.Free()
 }
 
 func TestWaitingForALockEndsWithTheContext(t *testing.T) {
@@ -38,10 +38,10 @@ func TestWaitingForALockEndsWithTheContext(t *testing.T) {
 	_, err = cache.WaitLock(ctx, path)
 	assert.ErrorIs(t, err, because)
 
-	require.NoError(t, held.Free())
+	held.Free()
 	lock, err := cache.WaitLock(t.Context(), path)
 	require.NoError(t, err)
-	require.NoError(t, lock.Free())
+	lock.Free()
 }
 
 func TestTheCacheIsWhereTheEnvironmentSays(t *testing.T) {

@@ -24,19 +24,19 @@ func debianPrometheus(ctx context.Context, say Say) (string, error) {
 			return "", fmt.Errorf("no %s here", tool)
 		}
 	}
-	ctx, cancel := context.WithTimeoutCause(ctx, debianLimit, fmt.Errorf("Debian did not deliver within %s", debianLimit))
+	ctx, cancel := context.WithTimeoutCause(ctx, debianLimit, fmt.Errorf("the mirror did not deliver within %s", debianLimit))
 	defer cancel()
 	temp, err := os.MkdirTemp("", "sartor-prometheus-")
 	if err != nil {
 		return "", fmt.Errorf("make folder to download into: %w", err)
 	}
-	defer os.RemoveAll(temp)
+	defer func() { _ = os.RemoveAll(temp) }()
 	say("downloading Debian's Prometheus")
 	pkg, err := download(ctx, temp)
 	if err != nil {
 		return "", err
 	}
-	return unpack(ctx, pkg, temp, say)
+	return unpack(ctx, pkg, say)
 }
 
 // download fetches the package into dir by the machine's package lists, or by fresh ones of its own
@@ -75,22 +75,23 @@ func apt(ctx context.Context, dir string, args ...string) error {
 }
 
 // unpack puts the server out of the package into the cache, if it runs here.
-func unpack(ctx context.Context, pkg, temp string, say Say) (string, error) {
+func unpack(ctx context.Context, pkg string, say Say) (string, error) {
 	version, err := output(ctx, "", "dpkg-deb", "--field", pkg, "Version")
 	if err != nil {
 		return "", err
 	}
-	version = strings.TrimSpace(version)
-	tree := filepath.Join(temp, "tree")
-	if _, err := output(ctx, "", "dpkg-deb", "--extract", pkg, tree); err != nil {
-		return "", err
-	}
-	server := filepath.Join(tree, "usr", "bin", "prometheus")
-	if err := runs(ctx, server); err != nil {
-		return "", err
-	}
-	dir, err := ensure(ctx, debianPrefix+version, say, func(_ context.Context, dir string) error {
-		return copyFile(server, filepath.Join(dir, "prometheus"), 0o755)
+	dir, err := ensure(ctx, debianPrefix+strings.TrimSpace(version), say, func(ctx context.Context, dir string) error {
+		tree, server := filepath.Join(dir, "tree"), filepath.Join(dir, "prometheus")
+		if _, err := output(ctx, "", "dpkg-deb", "--extract", pkg, tree); err != nil {
+			return err
+		}
+		if err := os.Rename(filepath.Join(tree, "usr", "bin", "prometheus"), server); err != nil {
+			return fmt.Errorf("take the server out of the package: %w", err)
+		}
+		if err := os.RemoveAll(tree); err != nil {
+			return fmt.Errorf("remove the rest of the package: %w", err)
+		}
+		return runs(ctx, server)
 	})
 	if err != nil {
 		return "", err

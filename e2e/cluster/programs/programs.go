@@ -69,9 +69,9 @@ func buildKubernetes(ctx context.Context, m module, dir string, say Say) error {
 	return copyStages(ctx, m, filepath.Join(dir, Stages))
 }
 
-// ensure returns the folder name among the programs. When it is not there, make fills an empty
+// ensure returns the folder name among the programs. When it is not there, fill gets an empty
 // folder that then takes its place; processes that want the same one wait for the first.
-func ensure(ctx context.Context, name string, say Say, make func(ctx context.Context, dir string) error) (string, error) {
+func ensure(ctx context.Context, name string, say Say, fill func(ctx context.Context, dir string) error) (string, error) {
 	root, err := cache.Sub("programs")
 	if err != nil {
 		return "", err
@@ -94,11 +94,11 @@ func ensure(ctx context.Context, name string, say Say, make func(ctx context.Con
 	if err := os.RemoveAll(temp); err != nil {
 		return "", fmt.Errorf("remove an unfinished build: %w", err)
 	}
-	defer os.RemoveAll(temp)
+	defer func() { _ = os.RemoveAll(temp) }() // gone already, when all went well
 	if err := os.Mkdir(temp, 0o755); err != nil {
 		return "", fmt.Errorf("make folder to build in: %w", err)
 	}
-	if err := make(ctx, temp); err != nil {
+	if err := fill(ctx, temp); err != nil {
 		return "", err
 	}
 	if err := os.Rename(temp, dir); err != nil {

@@ -74,7 +74,8 @@ func (f *Folder) Remove(keepLogs bool) error {
 	if !keepLogs {
 		err = errors.Join(err, removeAll(context.Background(), f.Logs))
 	}
-	return errors.Join(err, f.lock.Free())
+	f.lock.Free()
+	return err
 }
 
 // roots are the folders of run folders and of log folders.

@@ -72,7 +72,7 @@ func (s *Slot) Port(name string) (int, error) {
 }
 
 // Free gives the slot up.
-func (s *Slot) Free() error { return s.lock.Free() }
+func (s *Slot) Free() { s.lock.Free() }
 
 // bindable is whether a server could listen at port on loopback now.
 func bindable(port int) bool {
