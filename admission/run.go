@@ -12,6 +12,7 @@ import (
 	"github.com/go-logr/logr"
 	"golang.org/x/sync/errgroup"
 	"k8s.io/client-go/discovery"
+	"k8s.io/client-go/rest"
 	"k8s.io/klog/v2"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 	"sigs.k8s.io/controller-runtime/pkg/healthz"
@@ -44,13 +45,9 @@ func run(ctx context.Context, o *options, logs io.Writer) error {
 	if err != nil {
 		return err
 	}
-	live, err := client.New(config, client.Options{HTTPClient: mgr.GetHTTPClient(), Scheme: mgr.GetScheme(), Mapper: mgr.GetRESTMapper()})
+	live, disco, err := newClients(config, mgr)
 	if err != nil {
-		return fmt.Errorf("making a client: %w", err)
-	}
-	disco, err := discovery.NewDiscoveryClientForConfigAndClient(config, mgr.GetHTTPClient())
-	if err != nil {
-		return fmt.Errorf("making a discovery client: %w", err)
+		return err
 	}
 
 	keeper := certs.NewKeeper(live, o.certs(), log.WithName("certs"), ctrlmetrics.Registry)
@@ -79,6 +76,19 @@ func run(ctx context.Context, o *options, logs io.Writer) error {
 	}
 	log.Info("starting", "reviews", listener.Addr().String(), "metrics", o.address)
 	return serve(ctx, server, listener, log, mgr.Start, keeper.Run, watches.run)
+}
+
+// newClients returns what reads and writes without a cache, and what asks which kinds there are.
+func newClients(config *rest.Config, mgr manager.Manager) (client.Client, *discovery.DiscoveryClient, error) {
+	live, err := client.New(config, client.Options{HTTPClient: mgr.GetHTTPClient(), Scheme: mgr.GetScheme(), Mapper: mgr.GetRESTMapper()})
+	if err != nil {
+		return nil, nil, fmt.Errorf("making a client: %w", err)
+	}
+	disco, err := discovery.NewDiscoveryClientForConfigAndClient(config, mgr.GetHTTPClient())
+	if err != nil {
+		return nil, nil, fmt.Errorf("making a discovery client: %w", err)
+	}
+	return live, disco, nil
 }
 
 // podsPath is where pods are reviewed; deploy/webhook.yaml names it.

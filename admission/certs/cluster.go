@@ -39,7 +39,7 @@ func (k *Keeper) adopt(ctx context.Context, now time.Time) error {
 	}
 	authority, err := ParseAuthority(secret.Data[bundleKey], secret.Data[keyKey])
 	if err != nil {
-		return fmt.Errorf("the Secret %s is of no use (empty its data to have a new authority made): %w", k.options.Secret, err)
+		return fmt.Errorf("the Secret %s is of no use (empty its data to have it written anew): %w", k.options.Secret, err)
 	}
 	if k.authority == nil || !bytes.Equal(k.authority.bundle, authority.bundle) {
 		k.log.Info("certificate authority read", "secret", k.options.Secret.String(), "until", authority.certificate.NotAfter.UTC().Format(time.RFC3339))
@@ -66,7 +66,7 @@ func (k *Keeper) fill(ctx context.Context, now time.Time, secret *corev1.Secret)
 		return fmt.Errorf("writing the Secret %s of the certificate authority: %w", k.options.Secret, err)
 	}
 	k.authority = authority
-	k.log.Info("certificate authority made", "secret", k.options.Secret.String())
+	k.log.Info("certificate authority written", "secret", k.options.Secret.String())
 	return nil
 }
 

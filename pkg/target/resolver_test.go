@@ -7,6 +7,7 @@ import (
 	"testing"
 	"testing/synctest"
 
+	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
@@ -174,8 +175,8 @@ func TestABurstOfPodsSharesOneRead(t *testing.T) {
 		for range 50 {
 			go func() {
 				got, _, err := resolver.Topmost(t.Context(), "ns", owned("apps/v1", "ReplicaSet", "alone"))
-				require.NoError(t, err)
-				require.Equal(t, "ReplicaSet ns/alone", got.String())
+				assert.NoError(t, err)
+				assert.Equal(t, "ReplicaSet ns/alone", got.String())
 			}()
 		}
 		synctest.Wait()
