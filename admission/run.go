@@ -13,10 +13,8 @@ import (
 	"golang.org/x/sync/errgroup"
 	"k8s.io/client-go/discovery"
 	"k8s.io/client-go/rest"
-	"k8s.io/klog/v2"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 	"sigs.k8s.io/controller-runtime/pkg/healthz"
-	ctrllog "sigs.k8s.io/controller-runtime/pkg/log"
 	"sigs.k8s.io/controller-runtime/pkg/manager"
 	ctrlmetrics "sigs.k8s.io/controller-runtime/pkg/metrics"
 
@@ -34,8 +32,7 @@ const grace = 30 * time.Second
 // run constructs the program and runs it until ctx ends, and then until the last review is answered.
 func run(ctx context.Context, o *options, logs io.Writer) error {
 	log := logging.New(logs, o.logging)
-	ctrllog.SetLogger(log)
-	klog.SetLogger(log)
+	logging.Install(log)
 
 	config, err := o.restConfig()
 	if err != nil {

@@ -33,7 +33,7 @@ import (
 // run builds the program out of its parts and works until ctx ends.
 func run(ctx context.Context, o *options) error {
 	log := logging.New(os.Stderr, o.log)
-	ctrl.SetLogger(log)
+	logging.Install(log)
 	config, err := clientcmd.BuildConfigFromFlags("", o.kubeconfig)
 	if err != nil {
 		return fmt.Errorf("--kubeconfig=%q: %w", o.kubeconfig, err)

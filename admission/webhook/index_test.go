@@ -35,8 +35,8 @@ func TestTheOldestVPAThatPatchesControls(t *testing.T) {
 	require.Equal(t, "older", controlling())
 	index.OnUpdate(nil, born(vpa("older"), 1, vpav1.UpdateModeOff))
 	require.Equal(t, "younger", controlling(), "mode Off stands in nobody's way")
-	index.OnUpdate(nil, born(vpa("older"), 1, vpav1.UpdateModeAuto))
-	index.OnDelete(toolscache.DeletedFinalStateUnknown{Obj: born(vpa("older"), 1, vpav1.UpdateModeAuto)})
+	index.OnUpdate(nil, born(vpa("older"), 1, vpav1.UpdateModeRecreate))
+	index.OnDelete(toolscache.DeletedFinalStateUnknown{Obj: born(vpa("older"), 1, vpav1.UpdateModeRecreate)})
 	require.Equal(t, "younger", controlling())
 
 	moved := born(vpa("younger"), 2, vpav1.UpdateModeInitial)

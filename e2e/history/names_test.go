@@ -1,7 +1,6 @@
 package history
 
 import (
-	"regexp"
 	"strings"
 	"testing"
 	"time"
@@ -31,7 +30,7 @@ func TestPodNamesHaveKubernetesShapes(t *testing.T) {
 		w := simple()
 		w.Kind, w.Name, w.Replicas = c.kind, c.name, 3
 		for name := range podNames(Recording{End: end}, w) {
-			require.Regexp(t, regexp.MustCompile(c.want), name)
+			require.Regexp(t, c.want, name)
 			require.LessOrEqual(t, len(name), 63)
 		}
 	}

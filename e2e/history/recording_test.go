@@ -148,19 +148,19 @@ func TestEndingEarlyEndsTheSamples(t *testing.T) {
 
 func TestWhatCannotBeRecordedIsNamed(t *testing.T) {
 	for want, change := range map[string]func(*Recording){
-		"End is not set":                 func(r *Recording) { r.End = time.Time{} },
-		"Span 10s: must be at least":     func(r *Recording) { r.Span = 10 * time.Second },
-		"Interval 1s: must be":           func(r *Recording) { r.Interval = time.Second },
-		"prod store/shop is given twice": func(r *Recording) { r.Workloads = append(r.Workloads, simple()) },
-		`prod store/shop: Kind "Job"`:    func(r *Recording) { r.Workloads[0].Kind = "Job" },
-		"Replicas 0":                     func(r *Recording) { r.Workloads[0].Replicas = 0 },
-		"are all required":               func(r *Recording) { r.Workloads[0].Env = "" },
-		"Age -1s":                        func(r *Recording) { r.Workloads[0].Age = -time.Second },
-		"Rollout 1s":                     func(r *Recording) { r.Workloads[0].Rollout = time.Second },
-		"Restarts 1s":                    func(r *Recording) { r.Workloads[0].Restarts = time.Second },
-		"has no containers":              func(r *Recording) { r.Workloads[0].Containers = nil },
-		`container "POD"`:                func(r *Recording) { r.Workloads[0].Containers[0].Name = "POD" },
-		"needs a CPU and a Memory load":  func(r *Recording) { r.Workloads[0].Containers[0].Memory = nil },
+		"End is not set":                           func(r *Recording) { r.End = time.Time{} },
+		"Span 10s: must be at least":               func(r *Recording) { r.Span = 10 * time.Second },
+		"Interval 1s: must be":                     func(r *Recording) { r.Interval = time.Second },
+		"prod store/shop is given twice":           func(r *Recording) { r.Workloads = append(r.Workloads, simple()) },
+		`prod store/shop: the field Kind is "Job"`: func(r *Recording) { r.Workloads[0].Kind = "Job" },
+		"Replicas is 0":                            func(r *Recording) { r.Workloads[0].Replicas = 0 },
+		"are all required":                         func(r *Recording) { r.Workloads[0].Env = "" },
+		"Age is -1s":                               func(r *Recording) { r.Workloads[0].Age = -time.Second },
+		"Rollout is 1s":                            func(r *Recording) { r.Workloads[0].Rollout = time.Second },
+		"Restarts 1s":                              func(r *Recording) { r.Workloads[0].Restarts = time.Second },
+		"has no containers":                        func(r *Recording) { r.Workloads[0].Containers = nil },
+		`container "POD"`:                          func(r *Recording) { r.Workloads[0].Containers[0].Name = "POD" },
+		"needs a CPU and a Memory load":            func(r *Recording) { r.Workloads[0].Containers[0].Memory = nil },
 	} {
 		r := Recording{End: end, Workloads: []Workload{simple()}}
 		change(&r)

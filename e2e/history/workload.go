@@ -64,15 +64,15 @@ func (w Workload) In(env string, factor float64) Workload {
 func (w Workload) validate() error {
 	switch {
 	case w.Env == "" || w.Namespace == "" || w.Name == "":
-		return errors.New("Env, Namespace and Name are all required")
+		return errors.New("the fields Env, Namespace and Name are all required")
 	case w.Kind != Deployment && w.Kind != StatefulSet:
-		return fmt.Errorf("Kind %q: must be %s or %s", w.Kind, Deployment, StatefulSet)
+		return fmt.Errorf("the field Kind is %q: must be %s or %s", w.Kind, Deployment, StatefulSet)
 	case w.Replicas < 1:
-		return fmt.Errorf("Replicas %d: must be at least 1", w.Replicas)
+		return fmt.Errorf("the field Replicas is %d: must be at least 1", w.Replicas)
 	case w.Age < 0:
-		return fmt.Errorf("Age %s: must not be negative", w.Age)
+		return fmt.Errorf("the field Age is %s: must not be negative", w.Age)
 	case w.Rollout != 0 && w.Rollout < time.Minute:
-		return fmt.Errorf("Rollout %s: must be 0 or at least a minute", w.Rollout)
+		return fmt.Errorf("the field Rollout is %s: must be 0 or at least a minute", w.Rollout)
 	case w.Restarts != 0 && w.Restarts < time.Minute:
 		return fmt.Errorf("Restarts %s: must be 0 or at least a minute", w.Restarts)
 	case len(w.Containers) == 0:

@@ -12,8 +12,9 @@ import (
 	"github.com/sartor-vpa/sartor/e2e/cluster/process"
 )
 
-// Build compiles recommender and admission, as they are in the tree, into the folder bin.
-func Build(ctx context.Context, bin string) error {
+// Build compiles recommender and admission, as they are in the tree, into the folder bin; race with the race
+// detector, which then ends them when it finds something.
+func Build(ctx context.Context, bin string, race bool) error {
 	root, err := Root()
 	if err != nil {
 		return err
@@ -21,9 +22,12 @@ func Build(ctx context.Context, bin string) error {
 	if err := os.MkdirAll(bin, 0o755); err != nil {
 		return err
 	}
-	cmd := exec.Command("go", "build", "-trimpath", "-o", bin+string(filepath.Separator), "./recommender", "./admission")
+	args := []string{"build", "-o", bin + string(filepath.Separator)}
+	if race {
+		args = append(args, "-race")
+	}
+	cmd := exec.Command("go", append(args, "./recommender", "./admission")...)
 	cmd.Dir = root
-	cmd.Env = append(os.Environ(), "CGO_ENABLED=0")
 	var output strings.Builder
 	cmd.Stdout, cmd.Stderr = &output, &output
 	if err := process.Run(ctx, cmd); err != nil {

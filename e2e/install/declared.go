@@ -31,7 +31,7 @@ func (i *installer) declared(ctx context.Context, deployment string) (declaratio
 	env := map[string]string{}
 	for _, from := range container.EnvFrom {
 		if from.ConfigMapRef == nil {
-			return declaration{}, fmt.Errorf("Deployment %s: only ConfigMaps are understood in envFrom", deployment)
+			return declaration{}, fmt.Errorf("deployment %s: only ConfigMaps are understood in envFrom", deployment)
 		}
 		config, err := client.CoreV1().ConfigMaps(Namespace).Get(ctx, from.ConfigMapRef.Name, metav1.GetOptions{})
 		if err != nil {

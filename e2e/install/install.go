@@ -28,6 +28,8 @@ type Options struct {
 	Environment string
 	// RecommenderArgs and AdmissionArgs are added to the manifests'.
 	RecommenderArgs, AdmissionArgs []string
+	// Race builds the programs with the race detector. They end at the first race.
+	Race bool
 	// Progress gets a line for every step; nil: silent.
 	Progress io.Writer
 }
@@ -76,7 +78,7 @@ func (i *installer) say(what string) {
 
 func (i *installer) build(ctx context.Context) error {
 	i.bin = filepath.Join(i.cluster.Dir(), "bin")
-	return Build(ctx, i.bin)
+	return Build(ctx, i.bin, i.options.Race)
 }
 
 func (i *installer) apply(ctx context.Context) error {
@@ -147,7 +149,7 @@ func (i *installer) start(ctx context.Context, name string, args []string, healt
 	return i.cluster.StartProcess(ctx, cluster.Program{
 		Name: name, Path: filepath.Join(i.bin, name),
 		Args:         append(append(declared.args, "--kubeconfig="+kubeconfig), args...),
-		Env:          declared.env,
+		Env:          append(declared.env, "GORACE=halt_on_error=1"),
 		ReadyTimeout: time.Minute,
 		Ready:        func(ctx context.Context) error { return get(ctx, healthURL+"/readyz") },
 	})

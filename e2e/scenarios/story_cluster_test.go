@@ -75,7 +75,7 @@ func run(t *testing.T, recording history.Recording, blocks string, past []histor
 		require.NoError(t, c.Stop())
 	})
 	sartor, err := install.Run(t.Context(), c, install.Options{
-		Environment: story.Environment, Progress: t.Output(),
+		Environment: story.Environment, Progress: t.Output(), Race: true,
 		// A day more than was recorded: all of it is read, whenever that is, so that two runs read the same.
 		RecommenderArgs: []string{"--recommender-interval=10s", "--history-length=9d"},
 	})
@@ -116,6 +116,15 @@ func run(t *testing.T, recording history.Recording, blocks string, past []histor
 		for _, name := range []string{"shop-api", "shop-db", "nightly"} {
 			mixed := upstream(recording, workload(recording, "prod", name), workload(recording, "dev", name))
 			require.NotEqual(t, renderOracle(mixed), render(got[name]), name)
+		}
+	})
+	t.Run("both programs ran to the end", func(t *testing.T) {
+		for _, p := range []*cluster.Process{sartor.Recommender, sartor.Admission} {
+			select {
+			case <-p.Done():
+				t.Errorf("%s ended: %v, see %s", p.Name(), p.Err(), p.LogPath())
+			default:
+			}
 		}
 	})
 	return got

@@ -43,7 +43,7 @@ type Story struct {
 	// Before are the services' pods as they were declared, Meanwhile the pods once the recommendations were there,
 	// and After those that were made then.
 	Before, Meanwhile, After []corev1.Pod
-	VPAs          map[string]vpav1.VerticalPodAutoscaler
+	VPAs                     map[string]vpav1.VerticalPodAutoscaler
 }
 
 // patience is how long the story waits for a step. Recommendations come within seconds; a machine that is busy

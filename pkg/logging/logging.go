@@ -12,6 +12,8 @@ import (
 	"github.com/spf13/pflag"
 	"go.uber.org/zap"
 	"go.uber.org/zap/zapcore"
+	"k8s.io/klog/v2"
+	ctrllog "sigs.k8s.io/controller-runtime/pkg/log"
 )
 
 // Formats that Options.Format may name.
@@ -47,6 +49,12 @@ func (o *Options) Validate() error {
 		return fmt.Errorf("--log-format=%q: must be %s or %s", o.Format, FormatJSON, FormatConsole)
 	}
 	return nil
+}
+
+// Install makes log the one that client-go and controller-runtime write to as well. It is for mains, once.
+func Install(log logr.Logger) {
+	klog.SetLogger(log)
+	ctrllog.SetLogger(log)
 }
 
 // New returns a logger that writes to w. Times are UTC in RFC 3339 with milliseconds.

@@ -7,7 +7,6 @@ import (
 	"k8s.io/apimachinery/pkg/api/meta"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/runtime/schema"
-	"sigs.k8s.io/controller-runtime/pkg/cache"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 )
 
@@ -25,18 +24,6 @@ func Watched() []client.Object {
 		objects = append(objects, metadataOf(gvk))
 	}
 	return objects
-}
-
-// CacheOptions are the controller-runtime cache's options for what Watched returns. The cache knows
-// them by kind: they also hold for a typed informer of the same kind. To make a cache with them asks
-// the API server about every kind: a program that has to start without one makes Transform part of
-// its DefaultTransform instead.
-func CacheOptions() map[client.Object]cache.ByObject {
-	options := map[client.Object]cache.ByObject{}
-	for _, object := range Watched() {
-		options[object] = cache.ByObject{Transform: Transform}
-	}
-	return options
 }
 
 // Transform cuts an object's metadata down to its identity and its controlling owner, before it

@@ -9,7 +9,6 @@ import (
 
 	"k8s.io/apimachinery/pkg/types"
 	vpav1 "k8s.io/autoscaler/vertical-pod-autoscaler/pkg/apis/autoscaling.k8s.io/v1"
-	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"github.com/sartor-vpa/sartor/pkg/aggregate"
 	"github.com/sartor-vpa/sartor/pkg/lineage"
@@ -61,7 +60,7 @@ func (l *Loop) track(ctx context.Context) []types.NamespacedName {
 	var due []types.NamespacedName
 	present := make(map[types.NamespacedName]bool, len(vpas))
 	for _, vpa := range vpas {
-		name := client.ObjectKeyFromObject(vpa)
+		name := types.NamespacedName{Namespace: vpa.Namespace, Name: vpa.Name}
 		present[name] = true
 		if l.take(name, vpa) {
 			due = append(due, l.withCandidates(name)...)

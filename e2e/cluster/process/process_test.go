@@ -115,7 +115,7 @@ func TestAProgramThatIsNotReadyInTimeSaysWhatItWaitsFor(t *testing.T) {
 	program.ReadyTimeout = 100 * time.Millisecond
 	p, err := process.Start(t.Context(), program, dir, dir)
 	require.NoError(t, err)
-	defer p.Kill()
+	defer func() { _ = p.Kill() }()
 	err = p.AwaitReady(t.Context(), program)
 	assert.ErrorContains(t, err, "not within 100ms")
 	assert.ErrorContains(t, err, "no answer")

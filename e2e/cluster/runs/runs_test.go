@@ -1,7 +1,6 @@
 package runs_test
 
 import (
-	"fmt"
 	"net"
 	"os"
 	"path/filepath"
@@ -62,7 +61,7 @@ func TestANameThatIsAPathIsRefused(t *testing.T) {
 	t.Setenv("SARTOR_CACHE", t.TempDir())
 	for _, name := range []string{"", "a/b", "..", "a b"} {
 		_, err := runs.Create(t.Context(), name)
-		assert.ErrorContains(t, err, "names a folder", fmt.Sprintf("%q", name))
+		assert.ErrorContains(t, err, "names a folder", "%q", name)
 	}
 }
 

@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"os"
 	"path/filepath"
@@ -54,13 +55,10 @@ func start(ctx context.Context) (*demo, error) {
 	})
 	if err != nil {
 		c.KeepLogs()
-		d.stop()
-		return nil, fmt.Errorf("%w (logs: %s)", err, c.LogDir())
+		return nil, errors.Join(fmt.Errorf("%w (logs: %s)", err, c.LogDir()), c.Stop())
 	}
 	return d, nil
 }
-
-func (d *demo) stop() error { return d.cluster.Stop() }
 
 // tell shows the story, screen by screen, and fails if it is not true.
 func (d *demo) tell(ctx context.Context) error {

@@ -50,19 +50,22 @@ func run(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	defer d.stop()
-	if err := d.tell(ctx); err != nil {
-		return err
-	}
-	return d.stop()
+	return errors.Join(d.tell(ctx), d.cluster.Stop())
 }
 
+// serve is run that stays, once the story has been told, until it is told to end.
 func serve(ctx context.Context) error {
 	d, err := start(ctx)
 	if err != nil {
 		return err
 	}
-	defer d.stop()
+	if err := d.stay(ctx); err != nil {
+		return errors.Join(err, d.cluster.Stop())
+	}
+	return d.cluster.Stop()
+}
+
+func (d *demo) stay(ctx context.Context) error {
 	if err := d.tell(ctx); err != nil {
 		return err
 	}
@@ -72,9 +75,9 @@ func serve(ctx context.Context) error {
 	}
 	select {
 	case <-ctx.Done():
-		return d.stop()
+		return nil
 	case <-d.cluster.Done():
-		return errors.Join(d.cluster.Err(), d.stop())
+		return d.cluster.Err()
 	}
 }
 

@@ -1,0 +1,80 @@
+# make alone prints this file's targets.
+SHELL := /bin/bash
+.DEFAULT_GOAL := help
+GO ?= go
+LINT = $(GO) tool -modfile=$(CURDIR)/hack/tools/go.mod golangci-lint
+DEMO = bin/demo
+PHASE = hack/phase
+
+.PHONY: help
+help: ## Print this
+	@echo "Sartor: a VPA recommender and admission webhook. Targets:"
+	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / {printf "  make %-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+##### See it
+
+.PHONY: demo demo-up demo-down
+demo: $(DEMO) ## Show the main job on a real control plane on this machine, and check it (the first time some 10 minutes)
+	@$(DEMO) run
+
+demo-up: $(DEMO) ## The same, and leave it running to try things out
+	@$(DEMO) up
+
+demo-down: $(DEMO) ## Take down what demo-up left
+	@$(DEMO) down
+
+.PHONY: $(DEMO)
+$(DEMO):
+	@[ -x $(DEMO) ] || echo "compiling the demo: a few minutes the first time, then seconds"
+	@cd e2e && $(GO) build -o ../$(DEMO) ./cmd/demo
+
+##### Build it
+
+.PHONY: build
+build: ## Compile both programs into bin/
+	$(GO) build -o bin/ ./recommender ./admission
+
+.PHONY: fmt
+fmt: ## Format the code
+	@$(LINT) fmt ./...
+	@cd e2e && $(LINT) fmt --config ../.golangci.yml ./...
+
+##### Check it
+
+.PHONY: test
+test: ## Lint, unit tests with the race detector, and the end-to-end tests; prints each phase's time
+	@rm -f bin/phases
+	@$(PHASE) lint $(MAKE) --no-print-directory lint
+	@$(PHASE) unit $(MAKE) --no-print-directory unit
+	@$(PHASE) cluster $(MAKE) --no-print-directory test-cluster
+	@$(PHASE) e2e $(MAKE) --no-print-directory e2e
+	@$(PHASE)
+
+.PHONY: lint
+lint: ## golangci-lint on both modules, and go.mod files that are tidy
+	$(GO) mod tidy -diff
+	cd e2e && $(GO) mod tidy -diff
+	$(LINT) run ./...
+	cd e2e && $(LINT) run --config ../.golangci.yml ./...
+
+.PHONY: unit
+unit: ## Unit tests of the programs, with the race detector
+	$(GO) test -race ./...
+
+.PHONY: test-cluster
+test-cluster: ## Tests of what the end-to-end tests stand on: cluster, history, detaching
+	cd e2e && $(GO) test -race -timeout 30m $$($(GO) list ./... | grep -v /scenarios)
+
+.PHONY: e2e
+e2e: ## End-to-end tests: the story on real clusters, beside upstream's own answers
+	cd e2e && $(GO) test -race -count=1 -timeout 30m ./scenarios
+
+.PHONY: update-golden
+update-golden: ## Write golden files anew; read the diff before you commit it
+	$(GO) test ./recommender/loop -update
+
+##### Clean it
+
+.PHONY: clean
+clean: demo-down ## Remove what was built here, and the demo
+	rm -rf bin
