@@ -74,7 +74,7 @@ func (w Workload) validate() error {
 	case w.Rollout != 0 && w.Rollout < time.Minute:
 		return fmt.Errorf("the field Rollout is %s: must be 0 or at least a minute", w.Rollout)
 	case w.Restarts != 0 && w.Restarts < time.Minute:
-		return fmt.Errorf("Restarts %s: must be 0 or at least a minute", w.Restarts)
+		return fmt.Errorf("the field Restarts is %s: must be 0 or at least a minute", w.Restarts)
 	case len(w.Containers) == 0:
 		return errors.New("has no containers")
 	}
