@@ -157,7 +157,7 @@ func TestWhatCannotBeRecordedIsNamed(t *testing.T) {
 		"are all required":                         func(r *Recording) { r.Workloads[0].Env = "" },
 		"Age is -1s":                               func(r *Recording) { r.Workloads[0].Age = -time.Second },
 		"Rollout is 1s":                            func(r *Recording) { r.Workloads[0].Rollout = time.Second },
-		"Restarts is 1s":                              func(r *Recording) { r.Workloads[0].Restarts = time.Second },
+		"Restarts is 1s":                           func(r *Recording) { r.Workloads[0].Restarts = time.Second },
 		"has no containers":                        func(r *Recording) { r.Workloads[0].Containers = nil },
 		`container "POD"`:                          func(r *Recording) { r.Workloads[0].Containers[0].Name = "POD" },
 		"needs a CPU and a Memory load":            func(r *Recording) { r.Workloads[0].Containers[0].Memory = nil },
