@@ -20,7 +20,7 @@ func TestFlagsThatCannotBeUsedAreAllNamed(t *testing.T) {
 	for _, want := range []string{
 		"--recommender-interval=0s: must be longer than 0",
 		`--recommender-name="": must be a name`,
-		"--kube-api-qps=-1, --kube-api-burst=100: must both be above 0",
+		"--kube-api-qps=-1: must be above 0",
 		`--prometheus-address="nowhere": must be an http or https URL`,
 		`--log-format="xml": must be json or console`,
 	} {

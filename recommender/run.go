@@ -38,7 +38,8 @@ func run(ctx context.Context, o *options) error {
 	if err != nil {
 		return fmt.Errorf("--kubeconfig=%q: %w", o.kubeconfig, err)
 	}
-	config.QPS, config.Burst = o.qps, o.burst
+	config.QPS, config.Burst = float32(o.qps), int(o.burst)
+	config.UserAgent = "sartor-recommender"
 
 	health := &health{}
 	mgr, err := newManager(config, o, health)

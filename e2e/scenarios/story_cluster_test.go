@@ -14,7 +14,9 @@ import (
 	"time"
 
 	"github.com/stretchr/testify/require"
+	appsv1 "k8s.io/api/apps/v1"
 	corev1 "k8s.io/api/core/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	vpav1 "k8s.io/autoscaler/vertical-pod-autoscaler/pkg/apis/autoscaling.k8s.io/v1"
 	"k8s.io/autoscaler/vertical-pod-autoscaler/pkg/recommender/model"
 
@@ -118,16 +120,39 @@ func run(t *testing.T, recording history.Recording, blocks string, past []histor
 			require.NotEqual(t, renderOracle(mixed), render(got[name]), name)
 		}
 	})
-	t.Run("both programs ran to the end", func(t *testing.T) {
+	t.Run("both programs ran to the end, with the rights that their manifests give them", func(t *testing.T) {
 		for _, p := range []*cluster.Process{sartor.Recommender, sartor.Admission} {
 			select {
 			case <-p.Done():
 				t.Errorf("%s ended: %v, see %s", p.Name(), p.Err(), p.LogPath())
 			default:
 			}
+			log, err := os.ReadFile(p.LogPath())
+			require.NoError(t, err)
+			require.NotContains(t, string(log), "forbidden", p.Name())
+		}
+	})
+	t.Run("pods of the manifests' Deployments would be admitted under restricted pod security", func(t *testing.T) {
+		for _, name := range []string{"sartor-recommender", "sartor-admission"} {
+			require.NoError(t, tryPodOf(t, c, name))
 		}
 	})
 	return got
+}
+
+// tryPodOf asks the API server, without creating it, for a pod as the Deployment would make it.
+func tryPodOf(t *testing.T, c *cluster.Cluster, deployment string) error {
+	var d appsv1.Deployment
+	require.NoError(t, story.Get(t.Context(), c, &d, "-n", install.Namespace, "get", "deployment", deployment))
+	pod := corev1.Pod{
+		TypeMeta:   metav1.TypeMeta{APIVersion: "v1", Kind: "Pod"},
+		ObjectMeta: metav1.ObjectMeta{Name: deployment, Namespace: install.Namespace},
+		Spec:       d.Spec.Template.Spec,
+	}
+	manifest, err := json.Marshal(pod)
+	require.NoError(t, err)
+	_, err = c.Kubectl(t.Context(), string(manifest), "create", "--dry-run=server", "-f", "-")
+	return err
 }
 
 // recommendPast creates a VPA for each workload, which is not there any more, and waits for what its past gives.
