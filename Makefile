@@ -46,6 +46,7 @@ test: ## Lint, unit tests with the race detector, and the end-to-end tests; prin
 	@rm -f bin/phases
 	@$(PHASE) lint $(MAKE) --no-print-directory lint
 	@$(PHASE) unit $(MAKE) --no-print-directory unit
+	@$(PHASE) programs $(MAKE) --no-print-directory programs
 	@$(PHASE) cluster $(MAKE) --no-print-directory test-cluster
 	@$(PHASE) e2e $(MAKE) --no-print-directory e2e
 	@$(PHASE)
@@ -60,6 +61,10 @@ lint: ## golangci-lint on both modules, and go.mod files that are tidy
 .PHONY: unit
 unit: ## Unit tests of the programs, with the race detector
 	$(GO) test -race ./...
+
+.PHONY: programs
+programs: $(DEMO) ## Build the Kubernetes and the Prometheus that clusters run, into the cache outside the tree
+	@$(DEMO) build
 
 .PHONY: test-cluster
 test-cluster: ## Tests of what the end-to-end tests stand on: cluster, history, detaching

@@ -31,12 +31,17 @@ func upstream(r history.Recording, workloads ...history.Workload) oracle {
 			o.samples += feed(model.NewContainerState(nil, containers[key.container]), m)
 		}
 	}
-	o.recommendation = logic.CreatePodResourceRecommender(logic.RecommendationConfig{
+	o.recommendation = recommend(containers)
+	return o
+}
+
+// recommend is upstream's logic with its defaults.
+func recommend(containers model.ContainerNameToAggregateStateMap) logic.RecommendedPodResources {
+	return logic.CreatePodResourceRecommender(logic.RecommendationConfig{
 		SafetyMarginFraction: 0.15, PodMinCPUMillicores: 25, PodMinMemoryMb: 250,
 		TargetCPUPercentile: 0.9, LowerBoundCPUPercentile: 0.5, UpperBoundCPUPercentile: 0.95, ConfidenceIntervalCPU: 24 * time.Hour,
 		TargetMemoryPercentile: 0.9, LowerBoundMemoryPercentile: 0.5, UpperBoundMemoryPercentile: 0.95, ConfidenceIntervalMemory: 24 * time.Hour,
 	}).GetRecommendedPodResources(containers)
-	return o
 }
 
 // feed gives one container's minutes to upstream, as live metrics would have come.

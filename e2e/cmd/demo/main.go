@@ -3,6 +3,7 @@
 //	demo run    start a cluster, tell the story, take everything down again
 //	demo up     the same, but leave it running in the background
 //	demo down   take down what demo up left
+//	demo build  only build what a cluster runs, into the cache
 package main
 
 import (
@@ -13,6 +14,7 @@ import (
 	"os/signal"
 	"syscall"
 
+	"github.com/sartor-vpa/sartor/e2e/cluster"
 	"github.com/sartor-vpa/sartor/e2e/detach"
 )
 
@@ -30,7 +32,7 @@ func main() {
 
 func command(ctx context.Context, args []string) error {
 	if len(args) != 1 {
-		return errors.New("usage: demo run|up|down")
+		return errors.New("usage: demo run|up|down|build")
 	}
 	switch args[0] {
 	case "run":
@@ -41,8 +43,10 @@ func command(ctx context.Context, args []string) error {
 		return serve(ctx)
 	case "down":
 		return down(ctx)
+	case "build":
+		return cluster.Build(ctx, os.Stdout)
 	}
-	return fmt.Errorf("unknown command %q: it is one of run, up and down", args[0])
+	return fmt.Errorf("unknown command %q: it is one of run, up, down and build", args[0])
 }
 
 func run(ctx context.Context) error {
