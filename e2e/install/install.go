@@ -39,11 +39,23 @@ type Sartor struct {
 	Recommender, Admission *cluster.Process
 	// RecommenderURL and AdmissionURL are where metrics and health are.
 	RecommenderURL, AdmissionURL string
+
+	installer *installer
+}
+
+// CrashRecommender kills the recommender (SIGKILL) and starts it again. It works when the lease of the one that
+// was killed has run out.
+func (s *Sartor) CrashRecommender(ctx context.Context) error {
+	if err := s.Recommender.Kill(); err != nil {
+		return err
+	}
+	return s.installer.startRecommender(ctx)
 }
 
 // Run builds the programs, applies the manifests, and returns when both programs are ready.
 func Run(ctx context.Context, c *cluster.Cluster, o Options) (*Sartor, error) {
 	i := &installer{cluster: c, options: o, started: time.Now()}
+	i.sartor.installer = i
 	i.say("compiling recommender and admission: minutes the first time, then seconds")
 	for _, step := range []struct {
 		name string

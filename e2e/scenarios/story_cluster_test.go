@@ -50,7 +50,7 @@ func TestTheStoryIsTrueAndUpstreamAgrees(t *testing.T) {
 	}
 
 	first := run(t, recording, blocks, past)
-	second := run(t, recording, blocks, past)
+	second := run(t, recording, blocks, past, crash)
 	t.Run("a second identical cluster gives the same answer", func(t *testing.T) {
 		for _, w := range past {
 			require.Equal(t, render(first[w.Name]), render(second[w.Name]), w.Name)
@@ -62,7 +62,7 @@ func TestTheStoryIsTrueAndUpstreamAgrees(t *testing.T) {
 }
 
 // run tells the story on a cluster of its own and looks at it closely.
-func run(t *testing.T, recording history.Recording, blocks string, past []history.Workload) recommendations {
+func run(t *testing.T, recording history.Recording, blocks string, past []history.Workload, also ...func(*testing.T, *cluster.Cluster, *install.Sartor, []history.Workload)) recommendations {
 	c, err := cluster.Start(t.Context(), cluster.Options{
 		Name: "story", Progress: t.Output(),
 		// It scrapes nothing: what it holds is known to the last sample.
@@ -120,6 +120,9 @@ func run(t *testing.T, recording history.Recording, blocks string, past []histor
 			require.NotEqual(t, renderOracle(mixed), render(got[name]), name)
 		}
 	})
+	for _, f := range also {
+		f(t, c, sartor, past)
+	}
 	t.Run("both programs ran to the end, with the rights that their manifests give them", func(t *testing.T) {
 		for _, p := range []*cluster.Process{sartor.Recommender, sartor.Admission} {
 			select {
@@ -138,6 +141,44 @@ func run(t *testing.T, recording history.Recording, blocks string, past []histor
 		}
 	})
 	return got
+}
+
+// crash kills the recommender and starts it again, and sees that nobody is the worse for it.
+func crash(t *testing.T, c *cluster.Cluster, sartor *install.Sartor, past []history.Workload) {
+	t.Run("killed and started again, the recommender says the same", func(t *testing.T) {
+		before := statuses(t, c)
+		loadedBefore := historiesLoaded(t, sartor)
+		require.NoError(t, sartor.CrashRecommender(t.Context()))
+		all := len(past) + 2
+		err := poll.Within(t.Context(), 2*time.Minute, 500*time.Millisecond, func(context.Context) error {
+			// Every look has to find the same, also while history is being read.
+			require.Equal(t, before, statuses(t, c))
+			if n := historiesLoaded(t, sartor) - loadedBefore; n < all {
+				return fmt.Errorf("%d of %d histories are loaded", n, all)
+			}
+			return nil
+		})
+		require.NoError(t, err)
+		require.Equal(t, before, statuses(t, c))
+	})
+}
+
+// statuses are the targets of all VPAs.
+func statuses(t *testing.T, c *cluster.Cluster) map[string]string {
+	var list vpav1.VerticalPodAutoscalerList
+	require.NoError(t, story.Get(t.Context(), c, &list, "get", "vpa", "--all-namespaces"))
+	targets := map[string]string{}
+	for _, v := range list.Items {
+		require.NotNil(t, v.Status.Recommendation, v.Name)
+		targets[v.Name] = renderTargets(v.Status.Recommendation.ContainerRecommendations)
+	}
+	return targets
+}
+
+func historiesLoaded(t *testing.T, sartor *install.Sartor) int {
+	log, err := os.ReadFile(sartor.Recommender.LogPath())
+	require.NoError(t, err)
+	return strings.Count(string(log), `"msg":"History loaded"`)
 }
 
 // tryPodOf asks the API server, without creating it, for a pod as the Deployment would make it.

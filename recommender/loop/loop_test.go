@@ -12,6 +12,7 @@ import (
 	"k8s.io/apimachinery/pkg/types"
 	vpav1 "k8s.io/autoscaler/vertical-pod-autoscaler/pkg/apis/autoscaling.k8s.io/v1"
 
+	"github.com/sartor-vpa/sartor/pkg/aggregate"
 	"github.com/sartor-vpa/sartor/recommender/history"
 )
 
@@ -57,6 +58,76 @@ func TestWhatWasPublishedIsHeldWhileHistoryFails(t *testing.T) {
 		w.tick()
 	}
 	require.Equal(t, "100m", w.target("shop", "shop", corev1.ResourceCPU), "a day of live metrics ends the hold")
+}
+
+func TestARestartThatFindsNoHistoryHoldsUntilLiveMetricsCoverADay(t *testing.T) {
+	for name, findNothing := range map[string]func(*world){
+		"no server is configured any more": func(w *world) { w.start(nil) },
+		"the server has lost it": func(w *world) {
+			w.start(w)
+			w.tick()
+			key := types.NamespacedName{Namespace: "store", Name: "shop"}
+			w.hear(history.Answer{VPA: key, Window: w.wanted[key], Usage: aggregate.NewWorkload(aggregate.DefaultOptions())})
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			w := newWorld(t, true)
+			w.vpa("shop", nil)
+			w.pod("shop", "shop", "new-sidecar")
+			w.tick()
+			w.answer("shop", "shop", 480, 700)
+
+			findNothing(w)
+			w.use("shop", "shop", 5, 20)
+			w.use("shop", "new-sidecar", 200, 20)
+			w.tick()
+			require.Equal(t, "587m", w.target("shop", "shop", corev1.ResourceCPU))
+			require.Contains(t, condition(w, "shop", vpav1.RecommendationProvided).Message, "until live metrics cover a day")
+			require.Equal(t, "247m", w.target("shop", "new-sidecar", corev1.ResourceCPU), "what was never published has nothing to hold")
+			for range 25 * 60 {
+				w.use("shop", "shop", 5, 20)
+				w.tick()
+			}
+			require.Equal(t, "12m", w.target("shop", "shop", corev1.ResourceCPU))
+		})
+	}
+}
+
+func TestAWorkloadWithoutPodsKeepsItsRecommendationOverARestart(t *testing.T) {
+	w := newWorld(t, true)
+	w.vpa("nightly", nil)
+	w.tick()
+	w.answer("nightly", "nightly", 480, 700)
+	before := w.target("nightly", "nightly", corev1.ResourceCPU)
+	require.Equal(t, "587m", before)
+	w.start(w)
+	w.tick()
+	require.Equal(t, before, w.target("nightly", "nightly", corev1.ResourceCPU), "also while history is read")
+	w.answer("nightly", "nightly", 480, 700)
+	require.Equal(t, before, w.target("nightly", "nightly", corev1.ResourceCPU))
+}
+
+func TestWhatAnEarlierTargetNeededIsNotHeld(t *testing.T) {
+	w := newWorld(t, true)
+	w.vpa("shop", nil)
+	w.tick()
+	w.answer("shop", "app", 3000, 3000)
+	w.vpa("shop", func(v *vpav1.VerticalPodAutoscaler) { v.Spec.TargetRef.Name = "till" })
+	w.pod("till", "app")
+	w.tick()
+	require.Equal(t, "nothing", w.target("shop", "app", corev1.ResourceCPU))
+}
+
+func TestARecommendationOfLowConfidenceIsNotHeldOverARestart(t *testing.T) {
+	w := newWorld(t, false)
+	w.vpa("shop", nil)
+	w.pod("shop", "shop")
+	w.use("shop", "shop", 480, 700)
+	w.tick()
+	w.start(nil)
+	w.use("shop", "shop", 200, 700)
+	w.tick()
+	require.Equal(t, "247m", w.target("shop", "shop", corev1.ResourceCPU))
 }
 
 func TestHeldValuesObeyAPolicyThatChanged(t *testing.T) {

@@ -23,19 +23,22 @@ type proposal struct {
 	held  bool
 }
 
-// own proposes for each container of the VPA what its own usage says. While history is missing the values that
-// were published last are held; where there are none yet, nothing is proposed: a minute of live metrics
-// must not replace a week that is being read.
+// own proposes for each container of the VPA what its own usage says. While history is pending, and after a
+// restart that finds none, the values that were published last are held, until a day of live metrics is there.
+// While it is pending and nothing was published, nothing is proposed: a minute must not pass for a week.
 func (l *Loop) own(t *tracked) map[string]proposal {
 	containers := t.containers()
 	share := t.sharing(containers)
 	proposals := map[string]proposal{}
 	for _, name := range containers {
-		if t.past.pending() && !t.covered(name) {
-			if p, ok := t.held(name); ok {
+		if !t.past.known() && !t.covered(name) {
+			p, ok := t.held(name)
+			if ok {
 				proposals[name] = p
 			}
-			continue
+			if ok || t.past.pending() {
+				continue
+			}
 		}
 		a := t.usage.Aggregate(name)
 		if a == nil || a.Empty() {
@@ -59,16 +62,24 @@ func (t *tracked) sources() string {
 	return "live metrics"
 }
 
+// holds reports whether what was published is to stay for now.
+func (t *tracked) holds() bool {
+	return t.vpa.Status.Recommendation != nil && t.restored && (t.past.pending() || (t.confident && !t.past.known()))
+}
+
 // held is what is published for the container. Its target is taken before the policy, which is applied anew.
 func (t *tracked) held(container string) (proposal, bool) {
-	if t.vpa.Status.Recommendation == nil {
+	if !t.holds() {
 		return proposal{}, false
 	}
 	for _, r := range t.vpa.Status.Recommendation.ContainerRecommendations {
 		if r.ContainerName != container {
 			continue
 		}
-		p := proposal{values: estimate.Recommendation{}, held: true, origin: "the last publication, held until history is read"}
+		p := proposal{values: estimate.Recommendation{}, held: true, origin: "the last publication, until history is read or live metrics cover a day"}
+		if !t.past.pending() {
+			p.origin = "the last publication, until live metrics cover a day"
+		}
 		for _, resource := range usage.Resources {
 			target := r.UncappedTarget
 			if len(target) == 0 {

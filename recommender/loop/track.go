@@ -7,6 +7,7 @@ import (
 	"strings"
 	"time"
 
+	corev1 "k8s.io/api/core/v1"
 	"k8s.io/apimachinery/pkg/types"
 	vpav1 "k8s.io/autoscaler/vertical-pod-autoscaler/pkg/apis/autoscaling.k8s.io/v1"
 
@@ -27,6 +28,9 @@ type tracked struct {
 	since time.Time
 	usage *aggregate.Workload
 	past  past
+	// restored is set when what the VPA's status recommends was there before this process, and is of this target as
+	// far as anybody knows; confident when it stands on a day of samples or more. Both say what may be held.
+	restored, confident bool
 	// pods are those of the last round, newest first.
 	pods []cluster.Pod
 }
@@ -48,6 +52,19 @@ const (
 )
 
 func (p past) pending() bool { return p.state == reading || p.state == failing }
+
+// known reports whether there is history to stand on.
+func (p past) known() bool { return p.state == loaded && p.samples > 0 }
+
+// confident reports whether the VPA has a recommendation that stands on a day of samples or more.
+func confident(vpa *vpav1.VerticalPodAutoscaler) bool {
+	for _, c := range vpa.Status.Conditions {
+		if c.Type == vpav1.LowConfidence && c.Status == corev1.ConditionTrue {
+			return false
+		}
+	}
+	return vpa.Status.Recommendation != nil
+}
 
 // track takes up VPAs that are new or have changed and lets go of those that are gone. It returns whose
 // publication is due for that.
@@ -97,6 +114,8 @@ func (l *Loop) take(name types.NamespacedName, vpa *vpav1.VerticalPodAutoscaler)
 		vpa: vpa, target: controller, targetErr: err,
 		since: l.now().Truncate(time.Minute),
 		usage: aggregate.NewWorkload(l.options.Aggregate),
+		// What is published for an earlier target, or for another VPA of the name, says nothing of this one.
+		restored: t == nil, confident: confident(vpa),
 	}
 	l.vpas[name] = t
 	l.log.Info("VPA is tracked", "vpa", name, "target", controller.String())

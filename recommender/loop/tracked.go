@@ -11,12 +11,19 @@ import (
 const day = 24 * time.Hour
 
 // containers are the names that are recommended for: those of running pods, so that a container that was
-// renamed takes no share of the pod's minimum; without pods, all that were ever seen.
+// renamed takes no share of the pod's minimum; without pods, all that were ever seen or are held.
 func (t *tracked) containers() []string {
-	if len(t.pods) == 0 {
-		return t.usage.Containers()
-	}
 	var names []string
+	if len(t.pods) == 0 {
+		names = t.usage.Containers()
+		if t.holds() {
+			for _, r := range t.vpa.Status.Recommendation.ContainerRecommendations {
+				if !slices.Contains(names, r.ContainerName) {
+					names = append(names, r.ContainerName)
+				}
+			}
+		}
+	}
 	for i := range t.pods {
 		for _, c := range t.pods[i].Containers {
 			if !slices.Contains(names, c) {
