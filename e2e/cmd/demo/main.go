@@ -38,6 +38,9 @@ func command(ctx context.Context, args []string) error {
 	case "run":
 		return run(ctx)
 	case "up":
+		if pid, running := detach.Running(background); running {
+			return fmt.Errorf("a demo is running already (pid %d): take it down with make demo-down", pid)
+		}
 		return detach.Start(ctx, background, []string{"serve"}, os.Stdout)
 	case "serve": // what demo up leaves running
 		return serve(ctx)
