@@ -14,13 +14,14 @@ import (
 	"time"
 
 	"github.com/stretchr/testify/require"
+
+	"github.com/sartor-vpa/sartor/e2e/cluster/programs"
 )
 
-// prometheusVar names a Prometheus program; without it the one in $PATH is used. The end-to-end story reads
-// these blocks through a real one in any case: this test is for working on the generator.
-const prometheusVar = "SARTOR_PROMETHEUS"
-
 func TestPrometheusServesTheBlocks(t *testing.T) {
+	if testing.Short() {
+		t.Skip("may have to fetch or build a Prometheus")
+	}
 	r := Recording{End: time.Now(), Span: 36 * time.Hour, Workloads: Store()}
 	dir := t.TempDir()
 	_, err := r.Write(t.Context(), dir)
@@ -50,13 +51,8 @@ func TestPrometheusServesTheBlocks(t *testing.T) {
 // startPrometheus serves dir on a free port of the loopback until the test ends.
 func startPrometheus(t *testing.T, dir string) string {
 	t.Helper()
-	path := os.Getenv(prometheusVar)
-	if path == "" {
-		var err error
-		if path, err = exec.LookPath("prometheus"); err != nil {
-			t.Skipf("$%s is not set and there is no prometheus in $PATH", prometheusVar)
-		}
-	}
+	path, err := programs.Prometheus(t.Context(), t.Logf)
+	require.NoError(t, err)
 	l, err := net.Listen("tcp", "127.0.0.1:0")
 	require.NoError(t, err)
 	address := l.Addr().String()
