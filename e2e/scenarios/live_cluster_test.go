@@ -83,16 +83,8 @@ func TestAServiceWithoutHistoryIsServedFromLiveMetrics(t *testing.T) {
 	if testing.Short() {
 		t.Skip("starts a cluster")
 	}
-	c, err := cluster.Start(t.Context(), cluster.Options{Name: "live", Progress: t.Output()})
-	require.NoError(t, err)
-	t.Cleanup(func() {
-		if t.Failed() {
-			c.KeepLogs()
-			t.Logf("logs are in %s", c.LogDir())
-		}
-		require.NoError(t, c.Stop())
-	})
-	_, err = install.Run(t.Context(), c, install.Options{RecommenderArgs: []string{"--recommender-interval=5s"}, Race: true, Progress: t.Output()})
+	c := start(t, cluster.Options{Name: "live"})
+	_, err := install.Run(t.Context(), c, install.Options{RecommenderArgs: []string{"--recommender-interval=5s"}, Race: true, Progress: t.Output()})
 	require.NoError(t, err)
 	_, err = c.Kubectl(t.Context(), story.Hello+"\n---"+others, "apply", "-f", "-")
 	require.NoError(t, err)

@@ -1,4 +1,3 @@
-// Package scenarios tests Sartor as a whole: real control plane, real Prometheus, real metrics API, real TLS.
 package scenarios
 
 import (
@@ -63,19 +62,8 @@ func TestTheStoryIsTrueAndUpstreamAgrees(t *testing.T) {
 
 // run tells the story on a cluster of its own and looks at it closely.
 func run(t *testing.T, recording history.Recording, blocks string, past []history.Workload, also ...func(*testing.T, *cluster.Cluster, *install.Sartor, []history.Workload)) recommendations {
-	c, err := cluster.Start(t.Context(), cluster.Options{
-		Name: "story", Progress: t.Output(),
-		// It scrapes nothing: what it holds is known to the last sample.
-		Prometheus: &cluster.Prometheus{Blocks: blocks},
-	})
-	require.NoError(t, err)
-	t.Cleanup(func() {
-		if t.Failed() {
-			c.KeepLogs()
-			t.Logf("logs are in %s", c.LogDir())
-		}
-		require.NoError(t, c.Stop())
-	})
+	// Prometheus scrapes nothing: what it holds is known to the last sample.
+	c := start(t, cluster.Options{Name: "story", Prometheus: &cluster.Prometheus{Blocks: blocks}})
 	sartor, err := install.Run(t.Context(), c, install.Options{
 		Environment: story.Environment, Progress: t.Output(), Race: true,
 		// A day more than was recorded: all of it is read, whenever that is, so that two runs read the same.
