@@ -52,6 +52,7 @@ func (d *demo) history(ctx context.Context) error {
 		fmt.Fprintf(w, "%s\t%.2f cores\t%.0fMi\n", env, cpu[env], memory[env]/(1<<20))
 	}
 	w.Flush()
+	d.prod = usage{cores: cpu[story.Environment], bytes: memory[story.Environment]}
 	fmt.Println("\nThis cluster is prod: the recommender runs with --prometheus-env-label=env and K8S_ENVIRONMENT=prod.")
 	return nil
 }
