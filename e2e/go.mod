@@ -2,8 +2,6 @@ module github.com/sartor-vpa/sartor/e2e
 
 go 1.26.0
 
-replace github.com/sartor-vpa/sartor => ../
-
 require (
 	github.com/prometheus/prometheus v0.315.0
 	github.com/stretchr/testify v1.12.1

@@ -17,8 +17,7 @@ type proposal struct {
 	values estimate.Recommendation
 	// origin says where the values come from, in words.
 	origin string
-	// days is how much history they stand on; short is set when it is less than a day.
-	days  int
+	// short is set when they stand on less than a day of samples, held when they are the published ones.
 	short bool
 	held  bool
 }
@@ -44,11 +43,9 @@ func (l *Loop) own(t *tracked) map[string]proposal {
 		if a == nil || a.Empty() {
 			continue
 		}
-		days := int(a.Span().Hours()/24 + 0.5)
 		proposals[name] = proposal{
 			values: estimate.Recommend(a, share, l.options.Estimate),
-			origin: decision.Span(days) + " of " + t.sources(),
-			days:   days,
+			origin: decision.Span(int(a.Span().Hours()/24+0.5)) + " of " + t.sources(),
 			short:  a.Span() < day,
 		}
 	}
