@@ -6,6 +6,7 @@ import (
 	"net/http"
 	"net/url"
 	"os"
+	"strings"
 	"time"
 
 	"github.com/prometheus/common/config"
@@ -81,7 +82,7 @@ func (o *Options) Validate() error {
 	}
 	var errs []error
 	if u, err := url.Parse(o.Address); err != nil || u.Host == "" || (u.Scheme != "http" && u.Scheme != "https") {
-		errs = append(errs, fmt.Errorf("--prometheus-address=%q: must be an http or https URL, like http://prometheus.monitoring.svc:9090", o.Address))
+		errs = append(errs, fmt.Errorf("--prometheus-address=%q: must be an http or https URL, like http://prometheus.monitoring.svc:9090", redacted(o.Address)))
 	}
 	if o.EnvLabel != "" && o.Environment == "" {
 		errs = append(errs, fmt.Errorf("--prometheus-env-label=%q: $%s is empty; set it to this cluster's value of that label, or every environment's history would be mixed", o.EnvLabel, EnvironmentVariable))
@@ -103,6 +104,14 @@ func (o *Options) Validate() error {
 		errs = append(errs, fmt.Errorf("--prometheus-concurrency=%d: must be at least 1", o.Concurrency))
 	}
 	return errors.Join(errs...)
+}
+
+// redacted is an address that is no URL as messages may show it.
+func redacted(address string) string {
+	if strings.Contains(address, "@") {
+		return "(not shown: it may hold a password)"
+	}
+	return address
 }
 
 // Client returns the HTTP client that HTTPConfigFile describes.

@@ -3,6 +3,7 @@ package history
 import (
 	"bytes"
 	"context"
+	"errors"
 	"fmt"
 	"io"
 	"net/http"
@@ -27,7 +28,9 @@ const (
 // RemoteReader reads through Prometheus' remote read protocol, whose server streams the chunks that it has on
 // disk: a fifth of the processor time of query_range, at full resolution, without holding anything.
 type RemoteReader struct {
-	url     string
+	url string
+	// server is url as messages show it: without the password that it may carry.
+	server  string
 	client  *http.Client
 	options Options
 }
@@ -36,11 +39,12 @@ var _ Reader = (*RemoteReader)(nil)
 
 // NewRemoteReader returns a reader of the server at o.Address. client carries authentication and TLS.
 func NewRemoteReader(client *http.Client, o Options) (*RemoteReader, error) {
-	u, err := url.JoinPath(o.Address, "api/v1/read")
+	u, err := url.Parse(o.Address)
 	if err != nil {
-		return nil, fmt.Errorf("--prometheus-address=%q is no URL: %w", o.Address, err)
+		return nil, errors.New("--prometheus-address is no URL") // and may hold a password, as err would
 	}
-	return &RemoteReader{url: u, client: client, options: o}, nil
+	u = u.JoinPath("api/v1/read")
+	return &RemoteReader{url: u.String(), server: u.Redacted(), client: client, options: o}, nil
 }
 
 // Read reads CPU and memory of w in one request.
@@ -58,7 +62,7 @@ func (r *RemoteReader) Read(ctx context.Context, w Window) ([]usage.Sample, Drop
 	defer body.Close()
 	d := newDay(w, r.options)
 	if err := d.decode(body); err != nil {
-		return nil, nil, fmt.Errorf("reading the answer of %s: %w", r.url, err)
+		return nil, nil, fmt.Errorf("reading the answer of %s: %w", r.server, err)
 	}
 	return d.samples(), d.dropped, nil
 }
@@ -96,7 +100,7 @@ func (r *RemoteReader) post(ctx context.Context, request *prompb.ReadRequest) (i
 	}
 	post, err := http.NewRequestWithContext(ctx, http.MethodPost, r.url, bytes.NewReader(snappy.Encode(nil, data)))
 	if err != nil {
-		return nil, fmt.Errorf("asking %s: %w", r.url, err)
+		return nil, fmt.Errorf("asking %s: %w", r.server, err)
 	}
 	post.Header.Set("Content-Encoding", "snappy")
 	post.Header.Set("Content-Type", "application/x-protobuf")
@@ -106,24 +110,24 @@ func (r *RemoteReader) post(ctx context.Context, request *prompb.ReadRequest) (i
 	if err != nil {
 		return nil, err // it names the method and the URL
 	}
-	if err := checkResponse(r.url, response); err != nil {
+	if err := checkResponse(r.server, response); err != nil {
 		response.Body.Close()
 		return nil, err
 	}
 	return response.Body, nil
 }
 
-func checkResponse(url string, response *http.Response) error {
+func checkResponse(server string, response *http.Response) error {
 	if response.StatusCode != http.StatusOK {
 		text, _ := io.ReadAll(io.LimitReader(response.Body, 512))
-		err := fmt.Errorf("%s answered %s: %s", url, response.Status, strings.TrimSpace(string(text)))
+		err := fmt.Errorf("%s answered %s: %s", server, response.Status, strings.TrimSpace(string(text)))
 		if response.StatusCode == http.StatusNotFound || response.StatusCode == http.StatusMethodNotAllowed {
 			err = fmt.Errorf("%w; the server at --prometheus-address must offer Prometheus' remote read API", err)
 		}
 		return err
 	}
 	if kind := response.Header.Get("Content-Type"); !strings.HasPrefix(kind, streamed) {
-		return fmt.Errorf("%s answered with %q; the server at --prometheus-address must stream chunks (%s)", url, kind, streamed)
+		return fmt.Errorf("%s answered with %q; the server at --prometheus-address must stream chunks (%s)", server, kind, streamed)
 	}
 	return nil
 }

@@ -9,6 +9,7 @@ import (
 	"math"
 	"net/http"
 	"net/http/httptest"
+	"strings"
 	"testing"
 	"time"
 
@@ -201,6 +202,28 @@ func TestEveryRequestIsRestrictedToTheEnvironment(t *testing.T) {
 				require.Contains(t, q.Matchers, &prompb.LabelMatcher{Type: prompb.LabelMatcher_NEQ, Name: "container", Value: "POD"})
 			}
 		})
+	}
+}
+
+func TestAPasswordInTheAddressIsNeverShown(t *testing.T) {
+	server := httptest.NewServer(http.NotFoundHandler())
+	o := DefaultOptions()
+	o.Address = strings.Replace(server.URL, "http://", "http://reader:s3cret@", 1)
+	client, err := o.Client()
+	require.NoError(t, err)
+	reader, err := NewRemoteReader(client, o)
+	require.NoError(t, err)
+
+	_, _, refused := reader.Read(context.Background(), window)
+	server.Close()
+	_, _, gone := reader.Read(context.Background(), window)
+	for _, err := range []error{refused, gone} {
+		require.ErrorContains(t, err, "reader:")
+		require.NotContains(t, err.Error(), "s3cret")
+	}
+	for _, address := range []string{"reader:s3cret@prometheus", "ftp://reader:s3cret@prometheus", "http://reader:s3cret@prometheus:port"} {
+		o.Address = address
+		require.NotContains(t, o.Validate().Error(), "s3cret", address)
 	}
 }
 
