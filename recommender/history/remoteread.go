@@ -119,8 +119,9 @@ func (r *RemoteReader) post(ctx context.Context, request *prompb.ReadRequest) (i
 
 func checkResponse(server string, response *http.Response) error {
 	if response.StatusCode != http.StatusOK {
-		text, _ := io.ReadAll(io.LimitReader(response.Body, 512))
-		err := fmt.Errorf("%s answered %s: %s", server, response.Status, strings.TrimSpace(string(text)))
+		// It ends up in a condition: a line, and not a page.
+		text, _ := io.ReadAll(io.LimitReader(response.Body, 256))
+		err := fmt.Errorf("%s answered %s: %s", server, response.Status, strings.Join(strings.Fields(string(text)), " "))
 		if response.StatusCode == http.StatusNotFound || response.StatusCode == http.StatusMethodNotAllowed {
 			err = fmt.Errorf("%w; the server at --prometheus-address must offer Prometheus' remote read API", err)
 		}
