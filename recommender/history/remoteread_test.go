@@ -233,7 +233,9 @@ func TestServersThatCannotAnswerAreNamed(t *testing.T) {
 		want    []string
 	}{
 		"no remote read": {http.NotFound, []string{"/api/v1/read answered 404", "must offer Prometheus' remote read API"}},
-		"overloaded":     {func(w http.ResponseWriter, _ *http.Request) { http.Error(w, "too\n  many", http.StatusServiceUnavailable) }, []string{"503 Service Unavailable: too many"}},
+		"overloaded": {func(w http.ResponseWriter, _ *http.Request) {
+			http.Error(w, "too\n  many", http.StatusServiceUnavailable)
+		}, []string{"503 Service Unavailable: too many"}},
 		"samples only":   {func(w http.ResponseWriter, _ *http.Request) { w.Header().Set("Content-Type", "application/x-protobuf") }, []string{"must stream chunks"}},
 		"a page of HTML": {func(w http.ResponseWriter, _ *http.Request) { w.Header().Set("Content-Type", "text/html") }, []string{`"text/html"`, "must stream chunks"}},
 	} {
