@@ -11,18 +11,16 @@ import (
 	"github.com/spf13/pflag"
 	"k8s.io/apimachinery/pkg/types"
 	"k8s.io/apimachinery/pkg/util/validation"
-	"k8s.io/client-go/rest"
-	"k8s.io/client-go/tools/clientcmd"
 
 	"github.com/sartor-vpa/sartor/admission/certs"
+	"github.com/sartor-vpa/sartor/pkg/apiserver"
 	"github.com/sartor-vpa/sartor/pkg/logging"
 )
 
 // options are the program's flags. Where upstream's admission controller has a flag it has the same
 // name here.
 type options struct {
-	kubeconfig string
-	qps, burst float64 // requests per second; requests
+	apiserver apiserver.Options
 
 	bindAddress string
 	port        int
@@ -39,8 +37,8 @@ type options struct {
 
 func defaultOptions() *options {
 	o := &options{
-		qps: 50, burst: 100,
-		port: 8000, address: ":8944",
+		apiserver: apiserver.DefaultOptions(),
+		port:      8000, address: ":8944",
 		namespace: "sartor-system", service: "sartor-admission", secret: "sartor-admission-ca", configuration: "vpa-webhook-config",
 		shutdownDelay: 10 * time.Second,
 	}
@@ -51,9 +49,7 @@ func defaultOptions() *options {
 }
 
 func (o *options) addFlags(fs *pflag.FlagSet) {
-	fs.StringVar(&o.kubeconfig, "kubeconfig", o.kubeconfig, "Path to a kubeconfig. Empty: the pod's service account.")
-	fs.Float64Var(&o.qps, "kube-api-qps", o.qps, "Requests per second to the API server, at most, on average.")
-	fs.Float64Var(&o.burst, "kube-api-burst", o.burst, "Requests to the API server, at most, in a burst.")
+	o.apiserver.AddFlags(fs)
 	fs.StringVar(&o.bindAddress, "bind-address", o.bindAddress, "IP address that reviews are served on. Empty: all.")
 	fs.IntVar(&o.port, "port", o.port, "Port that reviews are served on, over TLS.")
 	fs.StringVar(&o.address, "address", o.address, `Address of /metrics, /healthz and /readyz, "0" for none.`)
@@ -67,11 +63,8 @@ func (o *options) addFlags(fs *pflag.FlagSet) {
 
 // validate reports the first flag that cannot be used.
 func (o *options) validate() error {
-	if o.qps <= 0 {
-		return fmt.Errorf("--kube-api-qps=%v: must be above 0", o.qps)
-	}
-	if o.burst < 1 {
-		return fmt.Errorf("--kube-api-burst=%v: must be at least 1", o.burst)
+	if err := o.apiserver.Validate(); err != nil {
+		return err
 	}
 	if o.bindAddress != "" && net.ParseIP(o.bindAddress) == nil {
 		return fmt.Errorf("--bind-address=%q: must be an IP address", o.bindAddress)
@@ -97,21 +90,6 @@ func (o *options) validateNames() error {
 		}
 	}
 	return nil
-}
-
-// restConfig returns how to reach the API server.
-func (o *options) restConfig() (*rest.Config, error) {
-	read := rest.InClusterConfig
-	if o.kubeconfig != "" {
-		read = func() (*rest.Config, error) { return clientcmd.BuildConfigFromFlags("", o.kubeconfig) }
-	}
-	config, err := read()
-	if err != nil {
-		return nil, fmt.Errorf("--kubeconfig=%q: %w", o.kubeconfig, err)
-	}
-	config.QPS, config.Burst = float32(o.qps), int(o.burst)
-	config.UserAgent = "sartor-admission"
-	return config, nil
 }
 
 func (o *options) listen() (net.Listener, error) {

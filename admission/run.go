@@ -34,7 +34,7 @@ func run(ctx context.Context, o *options, logs io.Writer) error {
 	log := logging.New(logs, o.logging)
 	logging.Install(log)
 
-	config, err := o.restConfig()
+	config, err := o.apiserver.Config("sartor-admission")
 	if err != nil {
 		return err
 	}

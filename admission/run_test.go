@@ -41,9 +41,9 @@ func get(url string) (int, string) {
 
 func TestWithoutAnAPIServerItIsAliveNotReadyAndStopsWhenTold(t *testing.T) {
 	o := defaultOptions()
-	o.kubeconfig = filepath.Join(t.TempDir(), "kubeconfig")
+	o.apiserver.Kubeconfig = filepath.Join(t.TempDir(), "kubeconfig")
 	text := strings.ReplaceAll(kubeconfig, "ADDRESS", freeAddress(t))
-	require.NoError(t, os.WriteFile(o.kubeconfig, []byte(text), 0o600))
+	require.NoError(t, os.WriteFile(o.apiserver.Kubeconfig, []byte(text), 0o600))
 	o.bindAddress, o.port, o.address, o.shutdownDelay = "127.0.0.1", 0, freeAddress(t), 0
 
 	ctx, stop := context.WithCancel(t.Context())

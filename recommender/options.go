@@ -7,6 +7,7 @@ import (
 
 	"github.com/spf13/pflag"
 
+	"github.com/sartor-vpa/sartor/pkg/apiserver"
 	"github.com/sartor-vpa/sartor/pkg/lineage"
 	"github.com/sartor-vpa/sartor/pkg/logging"
 	"github.com/sartor-vpa/sartor/recommender/cluster"
@@ -15,8 +16,7 @@ import (
 
 // options are all flags. Names, defaults and units are upstream's where upstream has the flag.
 type options struct {
-	kubeconfig      string
-	qps, burst      float64 // requests per second; requests
+	apiserver       apiserver.Options
 	address         string
 	leaderElect     bool
 	leaseNamespace  string
@@ -30,7 +30,7 @@ type options struct {
 
 func defaultOptions() *options {
 	return &options{
-		qps: 50, burst: 100,
+		apiserver:   apiserver.DefaultOptions(),
 		address:     ":8942",
 		leaseName:   "vpa-recommender-lease",
 		recommender: cluster.DefaultRecommender,
@@ -41,9 +41,7 @@ func defaultOptions() *options {
 
 func (o *options) addFlags(fs *pflag.FlagSet) {
 	fs.SortFlags = false
-	fs.StringVar(&o.kubeconfig, "kubeconfig", o.kubeconfig, "Path of a kubeconfig. Empty: the service account of the pod this runs in.")
-	fs.Float64Var(&o.qps, "kube-api-qps", o.qps, "Requests per second to the API server, at most, on average.")
-	fs.Float64Var(&o.burst, "kube-api-burst", o.burst, "Requests to the API server, at most, in a burst.")
+	o.apiserver.AddFlags(fs)
 	fs.StringVar(&o.address, "address", o.address, "Where /metrics, /healthz and /readyz are served.")
 	fs.BoolVar(&o.leaderElect, "leader-elect", o.leaderElect, "Work only while holding a lease, so that several replicas can run.")
 	fs.StringVar(&o.leaseNamespace, "leader-elect-resource-namespace", o.leaseNamespace, "Namespace of the lease. Empty: that of the pod this runs in.")
@@ -64,11 +62,5 @@ func (o *options) validate() error {
 	if o.recommender == "" {
 		errs = append(errs, errors.New(`--recommender-name="": must be a name, such as default`))
 	}
-	if o.qps <= 0 {
-		errs = append(errs, fmt.Errorf("--kube-api-qps=%v: must be above 0", o.qps))
-	}
-	if o.burst < 1 {
-		errs = append(errs, fmt.Errorf("--kube-api-burst=%v: must be at least 1", o.burst))
-	}
-	return errors.Join(append(errs, o.history.Validate(), o.log.Validate())...)
+	return errors.Join(append(errs, o.apiserver.Validate(), o.history.Validate(), o.log.Validate())...)
 }

@@ -13,7 +13,6 @@ import (
 	"k8s.io/client-go/discovery"
 	clientgoscheme "k8s.io/client-go/kubernetes/scheme"
 	"k8s.io/client-go/rest"
-	"k8s.io/client-go/tools/clientcmd"
 	metricsclient "k8s.io/metrics/pkg/client/clientset/versioned/typed/metrics/v1beta1"
 	ctrl "sigs.k8s.io/controller-runtime"
 	"sigs.k8s.io/controller-runtime/pkg/manager"
@@ -34,12 +33,10 @@ import (
 func run(ctx context.Context, o *options) error {
 	log := logging.New(os.Stderr, o.log)
 	logging.Install(log)
-	config, err := clientcmd.BuildConfigFromFlags("", o.kubeconfig)
+	config, err := o.apiserver.Config("sartor-recommender")
 	if err != nil {
-		return fmt.Errorf("--kubeconfig=%q: %w", o.kubeconfig, err)
+		return err
 	}
-	config.QPS, config.Burst = float32(o.qps), int(o.burst)
-	config.UserAgent = "sartor-recommender"
 
 	health := &health{}
 	mgr, err := newManager(config, o, health)

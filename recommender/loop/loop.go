@@ -139,8 +139,11 @@ func (l *Loop) fold(ctx context.Context) {
 			byPod[t.pods[i].Name] = append(byPod[t.pods[i].Name], t)
 		}
 	}
-	counted := 0
+	counted, now := 0, l.now()
 	for _, s := range samples {
+		if s.Time.After(now) {
+			s.Time = now // a clock that is ahead must not make a sample outweigh the past
+		}
 		for _, t := range byPod[types.NamespacedName{Namespace: s.Container.Namespace, Name: s.Container.Pod}] {
 			if !s.Time.Before(t.since) && t.usage.Add(s) {
 				counted++

@@ -278,6 +278,36 @@ func TestAnAnswerForAnEarlierTargetIsNotTaken(t *testing.T) {
 	require.Equal(t, "Reading", condition(w, "shop", vpav1.FetchingHistory).Reason)
 }
 
+func TestALowConfidenceThatIsHeldStaysLow(t *testing.T) {
+	w := newWorld(t, false)
+	w.vpa("shop", nil)
+	w.pod("shop", "shop")
+	w.use("shop", "shop", 480, 700)
+	w.tick()
+	for range 2 { // the second restart must not take for confident what the first one held
+		w.start(w)
+		w.tick()
+		require.Equal(t, "587m", w.target("shop", "shop", corev1.ResourceCPU), "history is pending")
+		require.Equal(t, corev1.ConditionTrue, condition(w, "shop", vpav1.LowConfidence).Status)
+	}
+}
+
+func TestAClockThatIsAheadDoesNotOutweighThePast(t *testing.T) {
+	w := newWorld(t, true)
+	w.vpa("shop", nil)
+	w.pod("shop", "shop")
+	w.tick()
+	w.answer("shop", "shop", 480, 700)
+	for range 10 {
+		w.use("shop", "shop", 20, 20)
+		for i := range w.samples {
+			w.samples[i].Time = w.clock.AddDate(1, 0, 0)
+		}
+		w.tick()
+	}
+	require.Equal(t, "587m", w.target("shop", "shop", corev1.ResourceCPU))
+}
+
 func TestTwoVPAsOnOneTargetBothLearn(t *testing.T) {
 	w := newWorld(t, false)
 	w.vpa("shop", nil)

@@ -69,28 +69,29 @@ func (t *tracked) held(container string) (proposal, bool) {
 	if !t.holds() {
 		return proposal{}, false
 	}
-	for _, r := range t.vpa.Status.Recommendation.ContainerRecommendations {
-		if r.ContainerName != container {
-			continue
-		}
-		p := proposal{values: estimate.Recommendation{}, held: true, origin: "the last publication, until history is read or live metrics cover a day"}
-		if !t.past.pending() {
-			p.origin = "the last publication, until live metrics cover a day"
-		}
-		for _, resource := range usage.Resources {
-			target := r.UncappedTarget
-			if len(target) == 0 {
-				target = r.Target
-			}
-			if v, ok := amountIn(target, resource); ok {
-				lower, _ := amountIn(r.LowerBound, resource)
-				upper, _ := amountIn(r.UpperBound, resource)
-				p.values[resource] = estimate.Estimate{Target: v, LowerBound: lower, UpperBound: upper}
-			}
-		}
-		return p, len(p.values) > 0
+	r := published(t.vpa, container)
+	if r == nil {
+		return proposal{}, false
 	}
-	return proposal{}, false
+	p := proposal{
+		values: estimate.Recommendation{}, held: true, short: !t.confident,
+		origin: "the last publication, until history is read or live metrics cover a day",
+	}
+	if !t.past.pending() {
+		p.origin = "the last publication, until live metrics cover a day"
+	}
+	target := r.UncappedTarget
+	if len(target) == 0 {
+		target = r.Target
+	}
+	for _, resource := range usage.Resources {
+		if v, ok := amountIn(target, resource); ok {
+			lower, _ := amountIn(r.LowerBound, resource)
+			upper, _ := amountIn(r.UpperBound, resource)
+			p.values[resource] = estimate.Estimate{Target: v, LowerBound: lower, UpperBound: upper}
+		}
+	}
+	return p, len(p.values) > 0
 }
 
 func amountIn(list corev1.ResourceList, r usage.Resource) (usage.Amount, bool) {
