@@ -14,11 +14,11 @@ import (
 	"github.com/sartor-vpa/sartor/e2e/cluster/runs"
 )
 
-// Build makes sure that all programs are in the cache, Prometheus among them, so that clusters start in seconds
-// from then on. w gets a line for every step; nil: silent.
+// Build makes sure that all programs are in the cache, Prometheus and upstream's among them, so that clusters start
+// in seconds from then on. w gets a line for every step; nil: silent.
 func Build(ctx context.Context, w io.Writer) error {
 	say := progress(w)
-	for _, build := range []func(context.Context, programs.Say) (string, error){programs.Kubernetes, programs.Prometheus} {
+	for _, build := range []func(context.Context, programs.Say) (string, error){programs.Kubernetes, programs.Prometheus, programs.Upstream} {
 		folder, err := build(ctx, say)
 		if err != nil {
 			return fmt.Errorf("build the cluster's programs: %w", err)

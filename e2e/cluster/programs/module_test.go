@@ -55,6 +55,18 @@ func TestOurModulesAreFoundAndNameTheirVersions(t *testing.T) {
 	p, err := prometheusModule(t.Context())
 	require.NoError(t, err)
 	assert.Regexp(t, `^v0\.\d+\.\d+$`, p.version)
+	u, err := upstreamModule(t.Context())
+	require.NoError(t, err)
+	assert.Contains(t, requirements(t), upstreamPath+" "+u.version, "the programs and the oracle are of one release")
+}
+
+// requirements is the go.mod that the tests' oracle follows from.
+func requirements(t *testing.T) string {
+	dir, err := sourceDir()
+	require.NoError(t, err)
+	text, err := os.ReadFile(filepath.Join(dir, "..", "go.mod"))
+	require.NoError(t, err)
+	return string(text)
 }
 
 func TestWithoutGoTheErrorSaysWhatToDo(t *testing.T) {

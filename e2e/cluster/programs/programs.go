@@ -7,6 +7,7 @@
 //	CACHE/programs/kubernetes-v1.36.3-KEY/       etcd, kubernetes and its links, kwok, ...
 //	CACHE/programs/prometheus-debian-VERSION/    prometheus
 //	CACHE/programs/prometheus-v0.315.0-KEY/      prometheus, built
+//	CACHE/programs/upstream-v1.8.1-KEY/          recommender and updater of the VPA that we are compared with
 package programs
 
 import (
