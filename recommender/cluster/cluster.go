@@ -12,6 +12,7 @@ import (
 	"k8s.io/apimachinery/pkg/types"
 	vpav1 "k8s.io/autoscaler/vertical-pod-autoscaler/pkg/apis/autoscaling.k8s.io/v1"
 	toolscache "k8s.io/client-go/tools/cache"
+	"k8s.io/client-go/tools/events"
 	"sigs.k8s.io/controller-runtime/pkg/cache"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
@@ -29,11 +30,16 @@ type Cluster struct {
 	recommender string
 	log         logr.Logger
 	changed     chan struct{}
+
+	options  Options
+	reader   client.Reader
+	recorder events.EventRecorder
+	pods     chan struct{}
 }
 
 // New returns the view of the recommender of that name. c must read from a cache with CacheOptions.
 func New(c client.Client, r *target.Resolver, recommender string, log logr.Logger) *Cluster {
-	return &Cluster{client: c, resolver: r, recommender: recommender, log: log, changed: make(chan struct{}, 1)}
+	return &Cluster{client: c, resolver: r, recommender: recommender, log: log, changed: make(chan struct{}, 1), pods: make(chan struct{}, 1)}
 }
 
 // Pod is what a recommendation depends on of a pod that has been started.
