@@ -32,6 +32,9 @@ type Container struct {
 	// ControlledLimits is set when controlledValues is RequestsAndLimits, the default: limits
 	// follow requests.
 	ControlledLimits bool
+
+	// source is what all of this was made from; nil if the VPA has no policy for the container.
+	source *vpav1.ContainerResourcePolicy
 }
 
 // ForContainer returns the policy of the container called name. As upstream, a policy with its
@@ -47,6 +50,7 @@ func ForContainer(p *vpav1.PodResourcePolicy, name string) Container {
 		Max:              found.MaxAllowed,
 		Controlled:       resources[:],
 		ControlledLimits: found.ControlledValues == nil || *found.ControlledValues == vpav1.ContainerControlledValuesRequestsAndLimits,
+		source:           found,
 	}
 	if found.ControlledResources != nil {
 		c.Controlled = nil

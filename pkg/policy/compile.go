@@ -1,0 +1,112 @@
+package policy
+
+import (
+	"math"
+
+	corev1 "k8s.io/api/core/v1"
+	"k8s.io/apimachinery/pkg/api/resource"
+
+	"github.com/sartor-vpa/sartor/pkg/usage"
+)
+
+// GlobalMaxAllowed is the Bound of Global.MaxAllowed.
+const GlobalMaxAllowed Bound = "the global maximum"
+
+// Global is what bounds containers in the whole cluster.
+type Global struct {
+	// MaxAllowed holds for the resources that a VPA's maxAllowed does not name; nil bounds nothing.
+	MaxAllowed corev1.ResourceList
+}
+
+// Rounding holds, by usage.Resource, the unit that recommendations are rounded up to, in millicores and
+// in bytes. Units up to 1 do not round.
+type Rounding [len(usage.Resources)]usage.Amount
+
+// Compiled is a Container with its quantities turned into amounts, so that applying it costs no more than
+// a few comparisons. It is made when the VPA changes.
+type Compiled struct {
+	rules [len(usage.Resources)]rule
+}
+
+// rule is what happens to the values of one resource.
+type rule struct {
+	// unit and whole are rounded up to, one after the other; 1 does not round.
+	unit, whole usage.Amount
+	// lowest is 0 and highest unbounded where there is no bound.
+	lowest, highest usage.Amount
+	// highestIs says whose bound highest is.
+	highestIs  Bound
+	controlled bool
+}
+
+const unbounded usage.Amount = math.MaxInt64
+
+// Compile returns c's policy under the cluster's bounds and units. Set integerCPU where the VPA asks for
+// whole CPUs (see IntegerCPU).
+func (c Container) Compile(g Global, r Rounding, integerCPU bool) Compiled {
+	var compiled Compiled
+	for _, kind := range usage.Resources {
+		name := corev1.ResourceName(kind.String())
+		one := rule{unit: max(1, min(r[kind], usage.MaxAmount)), whole: 1, highest: unbounded, controlled: c.Controls(name)}
+		if kind == usage.CPU && integerCPU {
+			one.whole = milliPerCore
+		}
+		if q, ok := boundOf(c.Min, name); ok {
+			one.lowest = min(amountOfBound(kind, q), usage.MaxAmount)
+		}
+		highest, is := c.Max, MaxAllowed
+		if _, own := c.Max[name]; !own {
+			highest, is = g.MaxAllowed, GlobalMaxAllowed
+		}
+		if q, ok := boundOf(highest, name); ok {
+			one.highest, one.highestIs = amountOfBound(kind, q), is
+		}
+		compiled.rules[kind] = one
+	}
+	return compiled
+}
+
+// Apply takes an estimate of r through the policy, in upstream's order: uncapped is v rounded up, capped is
+// that raised to minAllowed and then lowered to maxAllowed, and bound is which of them moved it. It does not
+// allocate. Rounding may pass usage.MaxAmount by less than a unit.
+func (c *Compiled) Apply(r usage.Resource, v usage.Amount) (uncapped, capped usage.Amount, bound Bound) {
+	rule := &c.rules[r]
+	uncapped = usage.Amount(roundUp(roundUp(int64(v), int64(rule.unit)), int64(rule.whole)))
+	capped = uncapped
+	if capped < rule.lowest {
+		capped, bound = rule.lowest, MinAllowed
+	}
+	if capped > rule.highest {
+		capped, bound = rule.highest, rule.highestIs
+	}
+	return uncapped, capped, bound
+}
+
+// Controls reports whether the policy lets r be recommended.
+func (c *Compiled) Controls(r usage.Resource) bool { return c.rules[r].controlled }
+
+// Contradicts reports whether what bounds r from above, be it the VPA's or the cluster's, is below minAllowed.
+func (c *Compiled) Contradicts(r usage.Resource) bool { return c.rules[r].highest < c.rules[r].lowest }
+
+// amountOfBound turns a bound into an Amount; unbounded if it is beyond usage.MaxAmount. One that is finer
+// than a millicore or a byte is rounded up, as the API server does with what pods request. One below 0 acts
+// as 0. Absurd bounds lead to absurd values, which the webhook refuses to act on.
+func amountOfBound(r usage.Resource, q resource.Quantity) usage.Amount {
+	scale := resource.Scale(0)
+	if r == usage.CPU {
+		scale = resource.Milli
+	}
+	switch {
+	case q.Sign() < 0:
+		return 0
+	case q.Cmp(*resource.NewScaledQuantity(int64(usage.MaxAmount), scale)) > 0:
+		return unbounded
+	}
+	return usage.Amount(q.ScaledValue(scale))
+}
+
+// IntegerCPU reports whether a VPA with these annotations asks for whole CPUs for the container, with
+// upstream's annotation: vpa-post-processor.kubernetes.io/CONTAINER_integerCPU=true.
+func IntegerCPU(annotations map[string]string, container string) bool {
+	return container != "" && annotations["vpa-post-processor.kubernetes.io/"+container+"_integerCPU"] == "true"
+}
