@@ -36,10 +36,10 @@ func (c *Cluster) Kubectl(ctx context.Context, stdin string, args ...string) (st
 	return out.String(), nil
 }
 
-// ServiceAccountKubeconfig writes a kubeconfig with a token (24 h) of an existing service account and
-// returns its path. A program that runs with it, as a process beside the cluster, has exactly the
-// rights that the account's manifests give it.
-func (c *Cluster) ServiceAccountKubeconfig(ctx context.Context, namespace, name string) (string, error) {
+// ServiceAccountKubeconfig writes a kubeconfig with a token (24 h) of an existing service account, for
+// the program of that name, and returns its path. A program that runs with it, as a process beside the
+// cluster, has exactly the rights that the account's manifests give it.
+func (c *Cluster) ServiceAccountKubeconfig(ctx context.Context, namespace, name, program string) (string, error) {
 	seconds := int64(tokenLifetime / time.Second)
 	token, err := c.client.CoreV1().ServiceAccounts(namespace).CreateToken(ctx, name, &authenticationv1.TokenRequest{
 		Spec: authenticationv1.TokenRequestSpec{ExpirationSeconds: &seconds},
@@ -50,6 +50,6 @@ func (c *Cluster) ServiceAccountKubeconfig(ctx context.Context, namespace, name 
 	if err != nil {
 		return "", fmt.Errorf("token for service account %s/%s: %w", namespace, name, err)
 	}
-	path := c.file(namespace + "-" + name + ".kubeconfig")
+	path := c.file(namespace + "-" + name + "-" + program + ".kubeconfig")
 	return path, c.writeKubeconfig(path, namespace, &clientcmdapi.AuthInfo{Token: token.Status.Token})
 }

@@ -40,13 +40,13 @@ func TestAProcessServesAWebhookAndHasItsAccountsRights(t *testing.T) {
 		return err
 	})
 
-	kubeconfig, err := c.ServiceAccountKubeconfig(t.Context(), "default", "reader")
+	kubeconfig, err := c.ServiceAccountKubeconfig(t.Context(), "default", "reader", "kubectl")
 	require.NoError(t, err)
 	for verb, allowed := range map[string]string{"list": "yes", "delete": "no"} {
 		out, _ := c.Kubectl(t.Context(), "", "--kubeconfig", kubeconfig, "auth", "can-i", verb, "pods") // "no" is exit status 1
 		assert.Equal(t, allowed, strings.TrimSpace(out), verb)
 	}
-	_, err = c.ServiceAccountKubeconfig(t.Context(), "default", "nobody")
+	_, err = c.ServiceAccountKubeconfig(t.Context(), "default", "nobody", "kubectl")
 	assert.ErrorContains(t, err, "apply the manifests that make it first")
 }
 

@@ -49,29 +49,69 @@ func (s *Sartor) CrashRecommender(ctx context.Context) error {
 	if err := s.Recommender.Kill(); err != nil {
 		return err
 	}
-	return s.installer.startRecommender(ctx)
+	return s.StartRecommender(ctx)
+}
+
+// StartRecommender starts the recommender, which does not run, with args added to those of the Options.
+func (s *Sartor) StartRecommender(ctx context.Context, args ...string) error {
+	replica, err := s.StartReplica(ctx, "recommender", args...)
+	if err == nil {
+		s.Recommender, s.RecommenderURL = replica.Process, replica.URL
+	}
+	return err
+}
+
+// StartReplica starts one more recommender, whose process is called name. It has a token of its own, by which an
+// audit log tells its calls from another's.
+func (s *Sartor) StartReplica(ctx context.Context, name string, args ...string) (*Program, error) {
+	return s.installer.startRecommender(ctx, name, args)
+}
+
+// StartAdmission starts the webhook, which does not run.
+func (s *Sartor) StartAdmission(ctx context.Context) error { return s.installer.startAdmission(ctx) }
+
+// Program is one that runs beside the cluster, and where its metrics and health are.
+type Program struct {
+	*cluster.Process
+	URL string
 }
 
 // Run builds the programs, applies the manifests, and returns when both programs are ready.
 func Run(ctx context.Context, c *cluster.Cluster, o Options) (*Sartor, error) {
+	s, err := Prepare(ctx, c, o)
+	if err != nil {
+		return nil, err
+	}
+	return s, s.installer.do(ctx,
+		step{"recommender ready", func(ctx context.Context) error { return s.StartRecommender(ctx) }},
+		step{"admission ready: it has made its certificates and the API server trusts them", s.StartAdmission},
+	)
+}
+
+// Prepare builds the programs and applies the manifests. Nothing of it runs yet.
+func Prepare(ctx context.Context, c *cluster.Cluster, o Options) (*Sartor, error) {
 	i := &installer{cluster: c, options: o, started: time.Now()}
 	i.sartor.installer = i
 	i.say("compiling recommender and admission: minutes the first time, then seconds")
-	for _, step := range []struct {
-		name string
-		do   func(context.Context) error
-	}{
-		{"recommender and admission built", i.build},
-		{"manifests of deploy/ applied", i.apply},
-		{"recommender ready", i.startRecommender},
-		{"admission ready: it has made its certificates and the API server trusts them", i.startAdmission},
-	} {
-		if err := step.do(ctx); err != nil {
-			return nil, fmt.Errorf("install Sartor: %w", err)
+	return &i.sartor, i.do(ctx,
+		step{"recommender and admission built", i.build},
+		step{"manifests of deploy/ applied", i.apply},
+	)
+}
+
+type step struct {
+	name string
+	do   func(context.Context) error
+}
+
+func (i *installer) do(ctx context.Context, steps ...step) error {
+	for _, s := range steps {
+		if err := s.do(ctx); err != nil {
+			return fmt.Errorf("install Sartor: %w", err)
 		}
-		i.say(step.name)
+		i.say(s.name)
 	}
-	return &i.sartor, nil
+	return nil
 }
 
 type installer struct {
@@ -108,28 +148,37 @@ func (i *installer) apply(ctx context.Context) error {
 	if _, err := i.cluster.Kubectl(ctx, "", "apply", "-k", folder); err != nil {
 		return err
 	}
-	_, err = i.cluster.Kubectl(ctx, "", "wait", "--for=condition=Established", "--timeout=30s",
+	return established(ctx, i.cluster)
+}
+
+// established waits until the API server serves VPAs and their checkpoints.
+func established(ctx context.Context, c *cluster.Cluster) error {
+	_, err := c.Kubectl(ctx, "", "wait", "--for=condition=Established", "--timeout=30s",
 		"crd/verticalpodautoscalers.autoscaling.k8s.io", "crd/verticalpodautoscalercheckpoints.autoscaling.k8s.io")
 	return err
 }
 
-func (i *installer) startRecommender(ctx context.Context) error {
-	address, err := i.loopback("recommender")
+func (i *installer) startRecommender(ctx context.Context, name string, more []string) (*Program, error) {
+	url, args, err := i.recommenderArgs(name)
 	if err != nil {
-		return err
+		return nil, err
 	}
-	i.sartor.RecommenderURL = "http://" + address
-	args := append([]string{
+	p, err := i.start(ctx, name, "recommender", append(args, more...), url)
+	return &Program{Process: p, URL: url}, err
+}
+
+// recommenderArgs are those of a recommender beside the cluster, and where it is then reached.
+func (i *installer) recommenderArgs(name string) (url string, args []string, err error) {
+	address, err := loopback(i.cluster, name)
+	return "http://" + address, append([]string{
 		"--address=" + address,
 		"--leader-elect-resource-namespace=" + Namespace,
 		"--v=1",
-	}, i.options.RecommenderArgs...)
-	i.sartor.Recommender, err = i.start(ctx, "recommender", args, i.sartor.RecommenderURL)
-	return err
+	}, i.options.RecommenderArgs...), err
 }
 
 func (i *installer) startAdmission(ctx context.Context) error {
-	address, err := i.loopback("admission-address")
+	address, err := loopback(i.cluster, "admission-address")
 	if err != nil {
 		return err
 	}
@@ -143,14 +192,15 @@ func (i *installer) startAdmission(ctx context.Context) error {
 		"--address=" + address,
 		"--shutdown-delay=0s", // nobody calls when the cluster is going
 	}, i.options.AdmissionArgs...)
-	i.sartor.Admission, err = i.start(ctx, "admission", args, i.sartor.AdmissionURL)
+	i.sartor.Admission, err = i.start(ctx, "admission", "admission", args, i.sartor.AdmissionURL)
 	return err
 }
 
-// start runs a program with its Deployment's arguments and environment, then args, as its service account.
-func (i *installer) start(ctx context.Context, name string, args []string, healthURL string) (*cluster.Process, error) {
-	account := "sartor-" + name
-	kubeconfig, err := i.cluster.ServiceAccountKubeconfig(ctx, Namespace, account)
+// start runs a program, as the process name, with its Deployment's arguments and environment, then args, as its
+// service account.
+func (i *installer) start(ctx context.Context, name, program string, args []string, healthURL string) (*cluster.Process, error) {
+	account := "sartor-" + program
+	kubeconfig, err := i.cluster.ServiceAccountKubeconfig(ctx, Namespace, account, name)
 	if err != nil {
 		return nil, err
 	}
@@ -159,7 +209,7 @@ func (i *installer) start(ctx context.Context, name string, args []string, healt
 		return nil, err
 	}
 	return i.cluster.StartProcess(ctx, cluster.Program{
-		Name: name, Path: filepath.Join(i.bin, name),
+		Name: name, Path: filepath.Join(i.bin, program),
 		Args:         append(append(declared.args, "--kubeconfig="+kubeconfig), args...),
 		Env:          append(declared.env, "GORACE=halt_on_error=1"),
 		ReadyTimeout: time.Minute,
@@ -167,8 +217,8 @@ func (i *installer) start(ctx context.Context, name string, args []string, healt
 	})
 }
 
-func (i *installer) loopback(name string) (string, error) {
-	port, err := i.cluster.Port(name)
+func loopback(c *cluster.Cluster, name string) (string, error) {
+	port, err := c.Port(name)
 	return fmt.Sprintf("127.0.0.1:%d", port), err
 }
 
