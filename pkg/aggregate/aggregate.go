@@ -3,6 +3,7 @@
 package aggregate
 
 import (
+	"math"
 	"time"
 
 	"github.com/sartor-vpa/sartor/pkg/histogram"
@@ -16,65 +17,66 @@ const (
 	memoryWeight = 1.0
 )
 
-// Options say how samples are aggregated. They are fixed for the life of a process: histograms of
-// different half-lives cannot be merged.
-type Options struct {
-	// CPUHalfLife and MemoryHalfLife are how long it takes a sample to lose half of its weight.
-	CPUHalfLife, MemoryHalfLife time.Duration
-	// MemoryInterval is the time over which one memory peak per container is taken.
-	MemoryInterval time.Duration
-}
-
-// DefaultOptions are upstream's: 24 hours each.
-func DefaultOptions() Options {
-	const day = 24 * time.Hour
-	return Options{CPUHalfLife: day, MemoryHalfLife: day, MemoryInterval: day}
-}
-
-// Aggregate is what the containers of one name under one VPA have used.
+// Aggregate is what the containers of one name under one VPA have used. It is read here and changed by its Workload.
 type Aggregate struct {
 	// CPU is the distribution of usage in cores, MemoryPeaks that of peaks in bytes.
 	CPU, MemoryPeaks histogram.Histogram
-	// First and Last are the times of the first and the last CPU sample, and Samples is how many
-	// there were: the measure of confidence. Memory does not count.
-	First, Last time.Time
-	Samples     int
+	// first and last are the times of the first and the last CPU sample.
+	first, last instant
+	samples     uint32
+	// changed is set when something was added since the last save.
+	changed bool
 }
 
 // New returns an Aggregate without samples.
 func New(o Options) *Aggregate {
-	return &Aggregate{
+	a := newAggregate(o)
+	return &a
+}
+
+func newAggregate(o Options) Aggregate {
+	return Aggregate{
 		CPU:         histogram.New(histogram.CPU, o.CPUHalfLife),
 		MemoryPeaks: histogram.New(histogram.Memory, o.MemoryHalfLife),
 	}
 }
 
+// First is the time of the first CPU sample, the zero time if there was none.
+func (a *Aggregate) First() time.Time { return a.first.time() }
+
+// Last is the time of the last CPU sample, the zero time if there was none.
+func (a *Aggregate) Last() time.Time { return a.last.time() }
+
+// Samples is how many CPU samples there were: with Span, the measure of confidence. Memory does not count. It stops at four
+// billion.
+func (a *Aggregate) Samples() int { return int(a.samples) }
+
 // Span is the time from the first to the last CPU sample.
-func (a *Aggregate) Span() time.Duration { return a.Last.Sub(a.First) }
+func (a *Aggregate) Span() time.Duration { return time.Duration(a.last - a.first) }
 
 // Empty reports whether there is nothing to estimate from.
 func (a *Aggregate) Empty() bool { return a.CPU.Empty() && a.MemoryPeaks.Empty() }
 
-func (a *Aggregate) addCPU(amount usage.Amount, t time.Time) {
-	a.CPU.Add(amount.Cores(), cpuWeight, t)
-	if a.First.IsZero() || t.Before(a.First) {
-		a.First = t
+func (a *Aggregate) addCPU(amount usage.Amount, t instant) {
+	a.CPU.Add(amount.Cores(), cpuWeight, t.time())
+	if a.first == 0 || t < a.first {
+		a.first = t
 	}
-	if t.After(a.Last) {
-		a.Last = t
-	}
-	a.Samples++
+	a.last = max(a.last, t)
+	a.count(1)
+}
+
+func (a *Aggregate) count(samples uint32) {
+	a.samples = uint32(min(uint64(a.samples)+uint64(samples), math.MaxUint32))
 }
 
 // merge adds what o has seen; o is not to be used afterwards.
 func (a *Aggregate) merge(o *Aggregate) {
 	a.CPU.Merge(&o.CPU)
 	a.MemoryPeaks.Merge(&o.MemoryPeaks)
-	if a.First.IsZero() || (!o.First.IsZero() && o.First.Before(a.First)) {
-		a.First = o.First
+	if a.first == 0 || (o.first != 0 && o.first < a.first) {
+		a.first = o.first
 	}
-	if o.Last.After(a.Last) {
-		a.Last = o.Last
-	}
-	a.Samples += o.Samples
+	a.last = max(a.last, o.last)
+	a.count(o.samples)
 }

@@ -49,9 +49,9 @@ func TestTheSameSamplesGiveUpstreamsAggregates(t *testing.T) {
 		if a == nil {
 			return
 		}
-		require.Equal(t, theirs.TotalSamplesCount, a.Samples)
-		require.True(t, theirs.FirstSampleStart.Equal(a.First))
-		require.True(t, theirs.LastSampleStart.Equal(a.Last))
+		require.Equal(t, theirs.TotalSamplesCount, a.Samples())
+		require.True(t, theirs.FirstSampleStart.Equal(a.First()))
+		require.True(t, theirs.LastSampleStart.Equal(a.Last()))
 		for _, p := range []float64{0.01, 0.5, 0.9, 0.95, 1} {
 			require.Equal(t, theirs.AggregateCPUUsage.Percentile(p), a.CPU.Percentile(p), "cpu p%v", p)
 			require.Equal(t, theirs.AggregateMemoryPeaks.Percentile(p), a.MemoryPeaks.Percentile(p), "memory p%v", p)

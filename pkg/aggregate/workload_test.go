@@ -36,9 +36,9 @@ func TestHistoryAndLiveGiveWhatOneStreamGives(t *testing.T) {
 		require.Equal(t, whole.Containers(), live.Containers())
 		for _, name := range whole.Containers() {
 			a, b := whole.Aggregate(name), live.Aggregate(name)
-			require.Equal(t, a.Samples, b.Samples)
-			require.Equal(t, a.First, b.First)
-			require.Equal(t, a.Last, b.Last)
+			require.Equal(t, a.Samples(), b.Samples())
+			require.Equal(t, a.First(), b.First())
+			require.Equal(t, a.Last(), b.Last())
 			require.InDelta(t, a.CPU.Percentile(0.9), b.CPU.Percentile(0.9), 1e-9)
 		}
 	})
@@ -75,5 +75,5 @@ func TestContainersThatAreGoneLeaveTheirUsage(t *testing.T) {
 	w.Add(memory("a", start, 500e6))
 	w.Retain(func(usage.Container) bool { return false })
 	require.False(t, w.Aggregate("shop").MemoryPeaks.Empty())
-	require.Empty(t, w.windows)
+	require.Empty(t, w.pods)
 }

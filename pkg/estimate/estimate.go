@@ -45,18 +45,20 @@ type Estimate struct {
 	Target, LowerBound, UpperBound usage.Amount
 	// AtMinimum is set when the container's share of the pod's minimum raised Target.
 	AtMinimum bool
+	// Known is not set when there are no samples of the resource, and then nothing is.
+	Known bool
 }
 
-// Recommendation holds an Estimate for each resource that there are samples of.
-type Recommendation map[usage.Resource]Estimate
+// Recommendation holds an Estimate for each resource, indexed by usage.Resource.
+type Recommendation [2]Estimate
 
-// Recommend estimates what a container needs that shares its pod with containers-1 others. A resource
-// without samples is left out: the minimum is no substitute for knowledge (upstream recommends it).
-func Recommend(a *aggregate.Aggregate, containers int, o Options) Recommendation {
-	rec := Recommendation{}
+// Recommend estimates what a container needs whose share of its pod's minimum is given; see Share. A resource without
+// samples is not known: the minimum is no substitute for knowledge (upstream recommends it).
+func Recommend(a *aggregate.Aggregate, share [2]usage.Amount, o Options) Recommendation {
+	var rec Recommendation
 	for _, r := range usage.Resources {
 		if h := distribution(a, r); !h.Empty() {
-			rec[r] = estimate(h, r, Confidence(a, o.ConfidenceInterval[r]), o.share(r, containers), o)
+			rec[r] = estimate(h, r, Confidence(a, o.ConfidenceInterval[r]), share[r], o)
 		}
 	}
 	return rec
@@ -66,25 +68,29 @@ func Recommend(a *aggregate.Aggregate, containers int, o Options) Recommendation
 // lower it, more containers do not raise it above the time that has passed.
 func Confidence(a *aggregate.Aggregate, interval time.Duration) float64 {
 	spans := float64(a.Span()) / float64(interval)
-	samples := float64(a.Samples) / interval.Minutes()
+	samples := float64(a.Samples()) / interval.Minutes()
 	return math.Min(spans, samples)
 }
 
 func estimate(h *histogram.Histogram, r usage.Resource, confidence float64, minimum usage.Amount, o Options) Estimate {
 	p := o.Percentiles[r]
-	at := func(percentile float64) usage.Amount {
-		base := amount(h.Percentile(percentile), r)
-		return base + base.Scale(o.Margin)
-	}
-	target := at(p.Target)
+	values := h.Percentiles([3]float64{p.Target, p.LowerBound, p.UpperBound})
+	target, lower, upper := o.withMargin(values[0], r), o.withMargin(values[1], r), o.withMargin(values[2], r)
 	return Estimate{
+		Known:     true,
 		Target:    max(target, minimum),
 		AtMinimum: target < minimum,
 		// A day of history narrows the lower bound to 0.998 and the upper one to 2 times the percentile; a
 		// week to 0.9997 and 1.14. Without history they are 0 and unbounded: the updater leaves the pod alone.
-		LowerBound: max(at(p.LowerBound).Scale(math.Pow(1+0.001/confidence, -2)), minimum),
-		UpperBound: max(at(p.UpperBound).Scale(1+1/confidence), minimum),
+		LowerBound: max(lower.Scale(math.Pow(1+0.001/confidence, -2)), minimum),
+		UpperBound: max(upper.Scale(1+1/confidence), minimum),
 	}
+}
+
+// withMargin returns a percentile as an amount of r, with the margin.
+func (o *Options) withMargin(percentile float64, r usage.Resource) usage.Amount {
+	base := amount(percentile, r)
+	return base + base.Scale(o.Margin)
 }
 
 func distribution(a *aggregate.Aggregate, r usage.Resource) *histogram.Histogram {
@@ -102,7 +108,8 @@ func amount(v float64, r usage.Resource) usage.Amount {
 	return usage.Truncate(v)
 }
 
-// share is one container's part of the pod's minimum.
-func (o Options) share(r usage.Resource, containers int) usage.Amount {
-	return o.PodMinimum[r].Scale(1 / float64(max(containers, 1)))
+// Share is what each of so many containers has of the pod's minimum, by usage.Resource.
+func (o Options) Share(containers int) [2]usage.Amount {
+	fraction := 1 / float64(max(containers, 1))
+	return [2]usage.Amount{o.PodMinimum[usage.CPU].Scale(fraction), o.PodMinimum[usage.Memory].Scale(fraction)}
 }

@@ -44,7 +44,7 @@ func TestTheSameSamplesGiveUpstreamsEstimates(t *testing.T) {
 		}
 		want := upstream().GetRecommendedPodResources(theirs)
 		for _, name := range ours.Containers() {
-			got := Recommend(ours.Aggregate(name), containers, DefaultOptions())
+			got := Recommend(ours.Aggregate(name), DefaultOptions().Share(containers), DefaultOptions())
 			for _, r := range usage.Resources {
 				m := model.ResourceName(r.String())
 				require.EqualValues(t, want[name].Target[m], got[r].Target, "target %s", r)
@@ -63,7 +63,7 @@ func drawAmount(t *rapid.T, r usage.Resource) usage.Amount {
 }
 
 func TestNoSamplesGiveNoRecommendation(t *testing.T) {
-	require.Empty(t, Recommend(aggregate.New(aggregate.DefaultOptions()), 1, DefaultOptions()), "upstream recommends the minimum here")
+	require.Zero(t, Recommend(aggregate.New(aggregate.DefaultOptions()), DefaultOptions().Share(1), DefaultOptions()), "upstream recommends the minimum here")
 }
 
 func TestTheMinimumIsSharedByThePodsContainers(t *testing.T) {
@@ -71,7 +71,7 @@ func TestTheMinimumIsSharedByThePodsContainers(t *testing.T) {
 	c := usage.Container{Pod: "p", Name: "idle"}
 	w.Add(usage.Sample{Container: c, Resource: usage.CPU, Time: start, Amount: 1})
 	w.Add(usage.Sample{Container: c, Resource: usage.Memory, Time: start, Amount: 1})
-	rec := Recommend(w.Aggregate("idle"), 2, DefaultOptions())
-	require.Equal(t, Estimate{Target: 12, LowerBound: 12, UpperBound: usage.MaxAmount, AtMinimum: true}, rec[usage.CPU])
+	rec := Recommend(w.Aggregate("idle"), DefaultOptions().Share(2), DefaultOptions())
+	require.Equal(t, Estimate{Target: 12, LowerBound: 12, UpperBound: usage.MaxAmount, AtMinimum: true, Known: true}, rec[usage.CPU])
 	require.EqualValues(t, 125<<20, rec[usage.Memory].Target)
 }

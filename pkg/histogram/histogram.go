@@ -1,12 +1,19 @@
 package histogram
 
 import (
+	"fmt"
 	"math"
 	"time"
 )
 
 // maxDecayExponent bounds 2^((t-reference)/halfLife): past it the reference moves and weights are rescaled.
 const maxDecayExponent = 100
+
+// Bounds of a half-life. A longest one keeps 100 of them within what a time.Duration can count.
+const (
+	MinHalfLife = time.Second
+	MaxHalfLife = 2 * 365 * 24 * time.Hour
+)
 
 // Histogram is a distribution whose samples lose half of their weight each half-life. Instead of
 // ageing what is there, a new sample weighs 2^((t-reference)/halfLife), so that adding is one
@@ -18,29 +25,44 @@ const maxDecayExponent = 100
 //	scheme   0 1 2 ... 17 18 19 20 21 ... 175
 //	weights            [w  w  0  w  w]
 //	                    ^ base=17
+//
+// There are two for each container that is tracked, so it is packed into 56 bytes.
 type Histogram struct {
-	scheme   *Scheme
-	halfLife time.Duration
-	// reference is where a sample's weight is scaled by 1; a multiple of halfLife, zero until the first sample.
-	reference time.Time
+	scheme *Scheme
+	// reference is where a sample's weight is scaled by 1, in seconds since the year 1, as time.Time rounds; a
+	// multiple of halfLife unless it was loaded. 0 until the first sample.
+	reference int64
 	total     float64
 	weights   []float64
+	halfLife  uint32 // seconds
 	// base is the bucket that weights[0] stands for.
-	base int16
+	base uint8
 	// lo and hi are the first and last buckets of at least Epsilon; lo is the last bucket and hi is 0
 	// when there is none.
-	lo, hi int16
+	lo, hi uint8
 }
 
-// New returns an empty histogram. halfLife must be positive.
+// New returns an empty histogram. halfLife is in whole seconds, from MinHalfLife to MaxHalfLife; others are a mistake
+// of the caller and panic (see ValidHalfLife).
 func New(scheme *Scheme, halfLife time.Duration) Histogram {
-	return Histogram{scheme: scheme, halfLife: halfLife, lo: int16(scheme.Buckets() - 1)}
+	if err := ValidHalfLife(halfLife); err != nil {
+		panic(err)
+	}
+	return Histogram{scheme: scheme, halfLife: uint32(halfLife / time.Second), lo: scheme.last()}
+}
+
+// ValidHalfLife says what is wrong with a half-life, nil if nothing is.
+func ValidHalfLife(d time.Duration) error {
+	if d < MinHalfLife || d > MaxHalfLife || d%time.Second != 0 {
+		return fmt.Errorf("half-life %s: must be whole seconds from %s to %s", d, MinHalfLife, MaxHalfLife)
+	}
+	return nil
 }
 
 // Add adds a sample of the given weight (before decay), measured at t.
 func (h *Histogram) Add(value, weight float64, t time.Time) {
 	weight *= h.factor(t)
-	b := int16(h.scheme.Bucket(value))
+	b := uint8(h.scheme.Bucket(value))
 	w := h.at(b)
 	*w += weight
 	h.total += weight
@@ -54,7 +76,7 @@ func (h *Histogram) Add(value, weight float64, t time.Time) {
 // Epsilon becomes 0.
 func (h *Histogram) Subtract(value, weight float64, t time.Time) {
 	weight *= h.factor(t)
-	w := h.at(int16(h.scheme.Bucket(value)))
+	w := h.at(uint8(h.scheme.Bucket(value)))
 	h.total = subtract(h.total, weight)
 	*w = subtract(*w, weight)
 	h.narrow()
@@ -71,10 +93,10 @@ func subtract(v, sub float64) float64 {
 // the two is moved to the younger, in o too; otherwise o stays as it is.
 func (h *Histogram) Merge(o *Histogram) {
 	switch {
-	case h.reference.Before(o.reference):
-		h.moveReference(o.reference)
-	case o.reference.Before(h.reference):
-		o.moveReference(h.reference)
+	case h.reference < o.reference:
+		h.moveReference(o.referenceTime())
+	case o.reference < h.reference:
+		o.moveReference(h.referenceTime())
 	}
 	h.total += o.total
 	if o.Empty() {
@@ -82,66 +104,63 @@ func (h *Histogram) Merge(o *Histogram) {
 	}
 	h.at(o.lo)
 	h.at(o.hi)
-	for b := o.lo; b <= o.hi; b++ {
-		h.weights[b-h.base] += o.weights[b-o.base]
+	for b := int(o.lo); b <= int(o.hi); b++ {
+		h.weights[b-int(h.base)] += o.weights[b-int(o.base)]
 	}
 	h.lo, h.hi = min(h.lo, o.lo), max(h.hi, o.hi)
 }
 
-// Percentile returns the end of the bucket in which the given share (0 to 1) of the total weight is
-// reached, in the scheme's unit; the last bucket has no end and gives its start. Empty gives 0.
-func (h *Histogram) Percentile(p float64) float64 {
-	if h.Empty() {
-		return 0
-	}
-	threshold, sum := p*h.total, 0.0
-	b := h.lo
-	for ; b < h.hi; b++ {
-		if sum += h.weights[b-h.base]; sum >= threshold {
-			break
-		}
-	}
-	return h.scheme.Start(min(int(b)+1, h.scheme.Buckets()-1))
+// Clone returns a copy that shares nothing that changes.
+func (h *Histogram) Clone() Histogram {
+	c := *h
+	c.weights = append([]float64(nil), h.weights...)
+	return c
 }
 
 // Empty reports whether no bucket weighs anything that counts.
-func (h *Histogram) Empty() bool {
-	i := int(h.lo - h.base)
-	return i < 0 || i >= len(h.weights) || h.weights[i] < Epsilon
-}
+func (h *Histogram) Empty() bool { return h.weight(h.lo) < Epsilon }
 
 // factor is what a sample at t weighs beside one at the reference.
 func (h *Histogram) factor(t time.Time) float64 {
-	if t.After(h.reference.Add(maxDecayExponent * h.halfLife)) {
+	halfLife := h.halfLifeDuration()
+	if t.After(h.referenceTime().Add(maxDecayExponent * halfLife)) {
 		h.moveReference(t)
 	}
-	return math.Exp2(float64(t.Sub(h.reference)) / float64(h.halfLife))
+	return math.Exp2(float64(t.Sub(h.referenceTime())) / float64(halfLife))
 }
 
 // moveReference makes the multiple of the half-life nearest to t the reference; weights scale by a
-// power of two, which loses no bits.
+// power of two, which loses no bits. Buckets lighter than Epsilon at the ends stay as they are, as upstream's do.
 func (h *Histogram) moveReference(t time.Time) {
-	t = t.Round(h.halfLife)
-	exponent := math.Floor(float64(h.reference.Sub(t))/float64(h.halfLife) + 0.5)
+	halfLife := h.halfLifeDuration()
+	t = t.Round(halfLife)
+	exponent := math.Floor(float64(h.referenceTime().Sub(t))/float64(halfLife) + 0.5)
 	scale := math.Ldexp(1, int(exponent))
-	for i := range h.weights {
-		h.weights[i] *= scale
+	for b := int(h.lo); b <= int(h.hi); b++ {
+		h.weights[b-int(h.base)] *= scale
 	}
 	h.total *= scale
-	h.reference = t
+	h.reference = t.Unix() + yearOne
 	h.narrow()
 }
 
+// yearOne is how many seconds before 1970 a time.Time begins to count.
+const yearOne = 62135596800
+
+func (h *Histogram) referenceTime() time.Time { return time.Unix(h.reference-yearOne, 0) }
+
+func (h *Histogram) halfLifeDuration() time.Duration { return time.Duration(h.halfLife) * time.Second }
+
 // at returns the weight of bucket b, growing the stored run to reach it.
-func (h *Histogram) at(b int16) *float64 {
-	switch end := h.base + int16(len(h.weights)); {
+func (h *Histogram) at(b uint8) *float64 {
+	switch end := int(h.base) + len(h.weights); {
 	case len(h.weights) == 0:
 		h.base, h.weights = b, make([]float64, 1)
 	case b < h.base:
-		grown := make([]float64, int(end-b))
+		grown := make([]float64, end-int(b))
 		copy(grown[h.base-b:], h.weights)
 		h.base, h.weights = b, grown
-	case b >= end:
+	case int(b) >= end:
 		grown := make([]float64, int(b-h.base)+1)
 		copy(grown, h.weights)
 		h.weights = grown
@@ -151,8 +170,7 @@ func (h *Histogram) at(b int16) *float64 {
 
 // narrow moves lo and hi inwards past buckets that no longer count.
 func (h *Histogram) narrow() {
-	last := int16(h.scheme.Buckets() - 1)
-	for h.lo < last && h.weight(h.lo) < Epsilon {
+	for last := h.scheme.last(); h.lo < last && h.weight(h.lo) < Epsilon; {
 		h.lo++
 	}
 	for h.hi > 0 && h.weight(h.hi) < Epsilon {
@@ -160,8 +178,8 @@ func (h *Histogram) narrow() {
 	}
 }
 
-func (h *Histogram) weight(b int16) float64 {
-	if i := int(b - h.base); i >= 0 && i < len(h.weights) {
+func (h *Histogram) weight(b uint8) float64 {
+	if i := int(b) - int(h.base); i >= 0 && i < len(h.weights) {
 		return h.weights[i]
 	}
 	return 0

@@ -40,10 +40,15 @@ func newScheme(first, most float64) *Scheme {
 	return s
 }
 
-func logGrowth(x float64) float64 { return math.Log(x) / math.Log(growth) }
+// lnGrowth is computed once: Bucket divides by it for every sample.
+var lnGrowth = math.Log(growth)
+
+func logGrowth(x float64) float64 { return math.Log(x) / lnGrowth }
 
 // Buckets is how many there are.
 func (s *Scheme) Buckets() int { return len(s.starts) }
+
+func (s *Scheme) last() uint8 { return uint8(len(s.starts) - 1) }
 
 // Bucket returns the index of the bucket that v falls in; v below the first start is in bucket 0.
 func (s *Scheme) Bucket(v float64) int {

@@ -75,7 +75,7 @@ func (l *Loop) basis(r usage.Resource) string {
 	of := ""
 	if r == usage.Memory {
 		of = "daily peaks"
-		if l.options.Aggregate.MemoryInterval != day {
+		if l.options.Aggregate.Rules.MemoryInterval != day {
 			of = "peaks"
 		}
 	}

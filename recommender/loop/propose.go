@@ -27,7 +27,7 @@ type proposal struct {
 // While it is pending and nothing was published, nothing is proposed: a minute must not pass for a week.
 func (l *Loop) own(t *tracked) map[string]proposal {
 	containers := t.containers()
-	share := t.sharing(containers)
+	share := l.options.Estimate.Share(t.sharing(containers))
 	proposals := map[string]proposal{}
 	for _, name := range containers {
 		if !t.past.known() && !t.covered(name) {
@@ -74,7 +74,7 @@ func (t *tracked) held(container string) (proposal, bool) {
 		return proposal{}, false
 	}
 	p := proposal{
-		values: estimate.Recommendation{}, held: true, short: !t.confident,
+		held: true, short: !t.confident,
 		origin: "the last publication, until history is read or live metrics cover a day",
 	}
 	if !t.past.pending() {
@@ -88,10 +88,10 @@ func (t *tracked) held(container string) (proposal, bool) {
 		if v, ok := amountIn(target, resource); ok {
 			lower, _ := amountIn(r.LowerBound, resource)
 			upper, _ := amountIn(r.UpperBound, resource)
-			p.values[resource] = estimate.Estimate{Target: v, LowerBound: lower, UpperBound: upper}
+			p.values[resource] = estimate.Estimate{Target: v, LowerBound: lower, UpperBound: upper, Known: true}
 		}
 	}
-	return p, len(p.values) > 0
+	return p, p.values != estimate.Recommendation{}
 }
 
 func amountIn(list corev1.ResourceList, r usage.Resource) (usage.Amount, bool) {

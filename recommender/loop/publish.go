@@ -86,8 +86,8 @@ func (l *Loop) decide(t *tracked, container string, p proposal, v *verdict) (vpa
 	var bounded []resourceBound
 	for _, r := range usage.Resources {
 		name := corev1.ResourceName(r.String())
-		e, ok := p.values[r]
-		if !ok || !rules.Controls(name) {
+		e := p.values[r]
+		if !e.Known || !rules.Controls(name) {
 			continue
 		}
 		uncapped := quantity(r, e.Target)
