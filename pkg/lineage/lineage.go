@@ -10,52 +10,86 @@ import (
 // DefaultSuffix ends the name of a release candidate's VPA.
 const DefaultSuffix = "-rc"
 
-// Link says whom a VPA inherits from.
+// Link says whom a VPA inherits from, and how. The zero Link: from nobody.
 type Link struct {
-	// Primary is the name of a VPA in the same namespace; empty if the VPA inherits from nobody.
+	// Primary is the name of a VPA in the same namespace, which need not exist; empty if the VPA inherits
+	// from nobody. A Primary itself inherits from nobody.
 	Primary string
-	// Refused says why a VPA that looks like a candidate inherits from nobody; empty if it does not look like one.
+	// Mode says what becomes of what the candidate used itself. Empty without Primary.
+	Mode Mode
+	// Containers are the candidate's that shall inherit from another container of the primary's than their
+	// names say: own name to the primary's. nil if there are none.
+	Containers map[string]string
+	// Refused says why a VPA that wants to inherit must not, and what would help; empty if it does not want to.
 	Refused string
+	// Invalid are the annotations that make no sense: each with its value, and what would. Sorted by annotation.
+	Invalid []string
 }
 
-// Of returns whom the VPA of that name inherits from: the VPA without the suffix. An empty suffix means
-// that nobody inherits. Inheritance is one hop: a candidate of a candidate is refused.
-func Of(name, suffix string) Link {
-	if suffix == "" {
-		return Link{}
+// Lookup returns the annotations of the VPA called name in the candidate's namespace; false if there is none.
+type Lookup func(name string) (annotations map[string]string, exists bool)
+
+// OfVPA returns whom the VPA inherits from: the one that its annotation names, else the one of its name
+// without the suffix. An empty suffix leaves only the annotation. Inheritance is one hop: who would inherit
+// from a VPA that wants to inherit itself is refused, so that there are neither chains nor cycles.
+func OfVPA(name string, annotations map[string]string, suffix string, lookup Lookup) Link {
+	var invalid complaints
+	primary := wish(name, annotations, suffix, &invalid)
+	if primary == "" {
+		return Link{Invalid: invalid}
 	}
-	primary, candidate := strings.CutSuffix(name, suffix)
-	if !candidate || primary == "" {
-		return Link{}
+	if primary == name {
+		return Link{Invalid: invalid, Refused: fmt.Sprintf("%s would inherit from itself; name another VPA in %s or remove it", name, FromAnnotation)}
 	}
-	if strings.HasSuffix(primary, suffix) {
-		return Link{Refused: fmt.Sprintf("%s would inherit from %s, which is itself a candidate; inheritance is one hop", name, primary)}
+	others, _ := lookup(primary)
+	if second := wish(primary, others, suffix, &complaints{}); second != "" {
+		return Link{Invalid: invalid, Refused: refusal(name, primary, second)}
 	}
-	return Link{Primary: primary}
+	containers := overrides(annotations, &invalid)
+	mode := modeOf(annotations, &invalid)
+	return Link{Primary: primary, Mode: mode, Containers: containers, Invalid: invalid}
 }
 
-// Workload is a VPA's target by name, with its containers.
-type Workload struct {
-	Name       string
-	Containers []string
-}
-
-// MapContainers returns, for each of the candidate's containers that has one, the primary's container that
-// it inherits from: the one of the same name; or, for a container named like the candidate's workload, the
-// one named like the primary's workload (shop-rc in shop-rc from shop in shop).
-func MapContainers(candidate, primary Workload) map[string]string {
-	has := make(map[string]bool, len(primary.Containers))
-	for _, c := range primary.Containers {
-		has[c] = true
+// wish is whom the VPA wants to inherit from; empty if from nobody.
+func wish(name string, annotations map[string]string, suffix string, invalid *complaints) string {
+	if optedOut(annotations, invalid) {
+		return ""
 	}
-	mapped := map[string]string{}
-	for _, c := range candidate.Containers {
-		switch {
-		case has[c]:
-			mapped[c] = c
-		case c == candidate.Name && has[primary.Name]:
-			mapped[c] = primary.Name
+	if from, ok := annotations[FromAnnotation]; ok {
+		if !isVPAName(from) {
+			invalid.add(FromAnnotation, from, "name a VPA of the same namespace, such as shop, or remove the annotation")
+			return ""
 		}
+		return from
 	}
-	return mapped
+	return bySuffix(name, suffix)
+}
+
+func bySuffix(name, suffix string) string {
+	if suffix == "" || !strings.HasSuffix(name, suffix) {
+		return ""
+	}
+	return strings.TrimSuffix(name, suffix)
+}
+
+func refusal(name, primary, second string) string {
+	remedy := fmt.Sprintf(`set the annotation %s: "false" on %s`, OptAnnotation, primary)
+	if second != name && second != primary {
+		remedy = fmt.Sprintf("name %s in the annotation %s, or %s", second, FromAnnotation, remedy)
+	}
+	return fmt.Sprintf("%s would inherit from %s, which itself inherits from %s, and inheritance is one hop: %s", name, primary, second, remedy)
+}
+
+// ShardKey returns the name that decides which replica works on the VPA: whom it wants to inherit from, else
+// its own. A candidate and its primary have the same.
+func ShardKey(name string, annotations map[string]string, suffix string) string {
+	if primary := wish(name, annotations, suffix, &complaints{}); primary != "" {
+		return primary
+	}
+	return name
+}
+
+// Of is OfVPA where neither VPA has annotations.
+func Of(name, suffix string) Link {
+	return OfVPA(name, nil, suffix, func(string) (map[string]string, bool) { return nil, false })
 }
