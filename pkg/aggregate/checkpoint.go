@@ -41,17 +41,18 @@ type Checkpoint struct {
 // intervals that still run at now out of Memory: one that is loaded without Running goes on with a new peak and
 // does not count two. w stays as it is.
 func (w *Workload) Save(container string, now time.Time) (Checkpoint, bool) {
-	c := w.container(container)
-	if c == nil {
+	index := w.index(container)
+	if index < 0 {
 		return Checkpoint{}, false
 	}
+	c := w.containers[index]
 	saved := Checkpoint{
 		CPU: c.CPU.Save(), Samples: c.Samples(),
 		First: c.First().Truncate(time.Second).UTC(), Last: c.Last().Truncate(time.Second).UTC(),
 	}
 	closed := Aggregate{MemoryPeaks: c.MemoryPeaks.Clone()}
-	for i := range c.windows {
-		win := &c.windows[i]
+	for i, pod := range w.pods {
+		win := &w.windows[i*len(w.containers)+index]
 		switch {
 		case *win == window{}:
 			continue
@@ -60,7 +61,7 @@ func (w *Workload) Save(container string, now time.Time) (Checkpoint, bool) {
 			continue
 		}
 		r := Running{
-			Pod: w.pods[i], Peak: win.peak, OOMPeak: win.oomPeak, Open: now.Before(win.end.time()),
+			Pod: pod, Peak: win.peak, OOMPeak: win.oomPeak, Open: now.Before(win.end.time()),
 			LastCPU: win.lastCPU.time().UTC(), LastMemory: win.lastMemory.time().UTC(), End: win.end.time().UTC(),
 		}
 		if r.Open {
@@ -74,71 +75,69 @@ func (w *Workload) Save(container string, now time.Time) (Checkpoint, bool) {
 
 // Load makes a checkpoint what is known of a container of which nothing is known yet. Nothing is changed on an error.
 func (w *Workload) Load(container string, c Checkpoint) error {
-	if known := w.container(container); known != nil && !known.untouched() {
+	if !w.unknown(container) {
 		return fmt.Errorf("container %q: a checkpoint can only be loaded before anything else is known of it", container)
 	}
 	loaded, err := w.decode(c)
 	if err != nil {
 		return fmt.Errorf("container %q: %w", container, err)
 	}
-	into := w.create(container)
+	windows := make([]window, len(c.Running))
 	for i, r := range c.Running {
-		win := loaded.windows[i]
-		*w.at(into, w.pod(r.Pod)) = win
+		if i > 0 && r.Pod <= c.Running[i-1].Pod {
+			return fmt.Errorf("container %q: pod %q: running windows must be sorted by pod, each once", container, r.Pod)
+		}
+		if windows[i], err = r.window(); err != nil {
+			return fmt.Errorf("container %q: pod %q: %w", container, r.Pod, err)
+		}
 		if r.Open {
-			win.addPeak(&loaded.Aggregate)
+			windows[i].addPeak(&loaded)
 		}
 	}
-	into.Aggregate = loaded.Aggregate
+	w.containers[w.create(container)].Aggregate = loaded
+	for i, r := range c.Running {
+		_, win := w.at(usage.Container{Pod: r.Pod, Name: container})
+		*win = windows[i]
+	}
 	return nil
 }
 
-// untouched reports whether nothing was ever added.
-func (c *containerState) untouched() bool {
-	if c.first != 0 || !c.Empty() {
-		return false
+// unknown reports whether nothing was ever added to a container.
+func (w *Workload) unknown(container string) bool {
+	i := w.index(container)
+	if i < 0 {
+		return true
 	}
-	for i := range c.windows {
-		if c.windows[i] != (window{}) {
+	for pod := range w.pods {
+		if w.windows[pod*len(w.containers)+i] != (window{}) {
 			return false
 		}
 	}
-	return true
+	return w.containers[i].first == 0 && w.containers[i].Empty()
 }
 
-// decode returns the aggregate without open peaks, and the windows in the order of c.Running.
-func (w *Workload) decode(c Checkpoint) (containerState, error) {
-	var s containerState
-	var err error
-	if s.CPU, err = histogram.Load(histogram.CPU, w.options.CPUHalfLife, c.CPU); err != nil {
-		return s, fmt.Errorf("CPU: %w", err)
+// decode returns the aggregate that was saved, without open peaks.
+func (w *Workload) decode(c Checkpoint) (a Aggregate, err error) {
+	if a.CPU, err = histogram.Load(histogram.CPU, w.options.CPUHalfLife, c.CPU); err != nil {
+		return a, fmt.Errorf("CPU: %w", err)
 	}
-	if s.MemoryPeaks, err = histogram.Load(histogram.Memory, w.options.MemoryHalfLife, c.Memory); err != nil {
-		return s, fmt.Errorf("memory: %w", err)
+	if a.MemoryPeaks, err = histogram.Load(histogram.Memory, w.options.MemoryHalfLife, c.Memory); err != nil {
+		return a, fmt.Errorf("memory: %w", err)
 	}
 	if c.Samples < 0 {
-		return s, fmt.Errorf("%d samples: must not be negative", c.Samples)
+		return a, fmt.Errorf("%d samples: must not be negative", c.Samples)
 	}
-	s.samples = uint32(min(uint64(c.Samples), math.MaxUint32))
-	if s.first, err = loadedInstant("first sample", c.First); err != nil {
-		return s, err
+	a.samples = uint32(min(uint64(c.Samples), math.MaxUint32))
+	if a.first, err = loadedInstant("first sample", c.First); err != nil {
+		return a, err
 	}
-	if s.last, err = loadedInstant("last sample", c.Last); err != nil {
-		return s, err
+	if a.last, err = loadedInstant("last sample", c.Last); err != nil {
+		return a, err
 	}
-	if s.last < s.first {
-		return s, fmt.Errorf("last sample at %s: must not be before the first at %s", c.Last, c.First)
+	if a.last < a.first {
+		return a, fmt.Errorf("last sample at %s: must not be before the first at %s", c.Last, c.First)
 	}
-	s.windows = make([]window, len(c.Running))
-	for i := range c.Running {
-		if i > 0 && c.Running[i].Pod <= c.Running[i-1].Pod {
-			return s, fmt.Errorf("pod %q: running windows must be sorted by pod, each once", c.Running[i].Pod)
-		}
-		if s.windows[i], err = c.Running[i].window(); err != nil {
-			return s, fmt.Errorf("pod %q: %w", c.Running[i].Pod, err)
-		}
-	}
-	return s, nil
+	return a, nil
 }
 
 func (r Running) window() (w window, err error) {

@@ -29,7 +29,7 @@ func (w *window) highest() usage.Amount { return max(w.peak, w.oomPeak) }
 
 // addCPU adds a sample that is newer than the last one; any other is a duplicate and is dropped.
 func (w *window) addCPU(a *Aggregate, amount usage.Amount, t instant) bool {
-	if amount < 0 || t <= w.lastCPU {
+	if t <= w.lastCPU {
 		return false
 	}
 	w.lastCPU = t
@@ -39,7 +39,7 @@ func (w *window) addCPU(a *Aggregate, amount usage.Amount, t instant) bool {
 
 // addMemory adds a sample of what was used. One that is older than the last is dropped.
 func (w *window) addMemory(a *Aggregate, interval time.Duration, amount usage.Amount, t instant) bool {
-	if amount < 0 || t < w.lastMemory {
+	if t < w.lastMemory {
 		return false
 	}
 	return w.raise(a, interval, amount, t, &w.peak)

@@ -1,8 +1,6 @@
 package aggregate
 
 import (
-	"slices"
-	"strings"
 	"time"
 
 	"github.com/sartor-vpa/sartor/pkg/usage"
@@ -11,28 +9,28 @@ import (
 // Workload is all that was learnt under one VPA: an Aggregate per container name, and a running window
 // per pod's container. It is not safe for concurrent use: one goroutine owns it.
 //
-// It is packed: pods are a sorted list of names, and each container has its windows in the same order.
+// It is packed: pods and containers are sorted, and there is a window for each of each, the pods' containers in a row.
 //
-//	pods                shop-5x2  shop-8kq  shop-w4z
-//	containers  app     window    window    window
-//	            proxy   window    window    -
+//	            app     proxy
+//	shop-5x2    window  window
+//	shop-8kq    window  -
+//	shop-w4z    window  window
 type Workload struct {
 	options    Options
 	namespace  string
-	containers []*containerState
+	containers []*container
 	pods       []string
+	windows    []window
+	// rules are those of the containers for which the options' do not hold; nil if there are none.
+	rules map[string]Rules
 	// cursor is the pod that was found last: samples of one pod come together, and pods in the same order each time.
 	cursor int
 }
 
-// containerState is what is known of one container name.
-type containerState struct {
+// container is what is known of one container name.
+type container struct {
 	Aggregate
 	name string
-	// rules are nil where the Workload's options hold.
-	rules *Rules
-	// windows are those of the Workload's pods, by index. The list may be shorter.
-	windows []window
 }
 
 // NewWorkload returns a Workload that has seen nothing.
@@ -40,12 +38,13 @@ func NewWorkload(o Options) *Workload { return &Workload{options: o} }
 
 // SetRules makes r what holds for a container from now on. A running interval ends when it would have ended.
 func (w *Workload) SetRules(container string, r Rules) {
-	c := w.container(container)
 	switch {
-	case r != w.options.Rules:
-		w.create(container).rules = &r
-	case c != nil:
-		c.rules = nil
+	case r == w.options.Rules:
+		delete(w.rules, container)
+	case w.rules == nil:
+		w.rules = map[string]Rules{container: r}
+	default:
+		w.rules[container] = r
 	}
 }
 
@@ -53,15 +52,15 @@ func (w *Workload) SetRules(container string, r Rules) {
 // from 1970 to 2262 do not. Samples of one container and resource must come in the order of time. The names in s are kept.
 func (w *Workload) Add(s usage.Sample) bool {
 	t, ok := instantOf(s.Time)
-	if !ok {
+	if !ok || s.Amount < 0 {
 		return false
 	}
-	c, win := w.window(s.Container)
+	c, win := w.at(s.Container)
 	counted := false
 	if s.Resource == usage.CPU {
 		counted = win.addCPU(&c.Aggregate, s.Amount, t)
 	} else {
-		counted = win.addMemory(&c.Aggregate, w.rulesOf(c).MemoryInterval, s.Amount, t)
+		counted = win.addMemory(&c.Aggregate, w.rulesOf(c.name).MemoryInterval, s.Amount, t)
 	}
 	c.changed = c.changed || counted
 	return counted
@@ -74,8 +73,8 @@ func (w *Workload) AddOOM(killed usage.Container, request usage.Amount, at time.
 	if !ok {
 		return 0, false
 	}
-	c, win := w.window(killed)
-	needed, counted := win.addOOM(&c.Aggregate, w.rulesOf(c), request, t)
+	c, win := w.at(killed)
+	needed, counted := win.addOOM(&c.Aggregate, w.rulesOf(c.name), request, t)
 	c.changed = c.changed || counted
 	return needed, counted
 }
@@ -83,25 +82,23 @@ func (w *Workload) AddOOM(killed usage.Container, request usage.Amount, at time.
 // AddHistory folds in what was read of the past, which must end where w's own samples begin: nothing is
 // counted twice. Memory intervals that run across that point are joined. History is used up by it.
 func (w *Workload) AddHistory(history *Workload) {
-	if w.namespace == "" {
-		w.namespace = history.namespace
-	}
 	for _, past := range history.containers {
-		c := w.create(past.name)
+		c := w.containers[w.create(past.name)]
 		c.merge(&past.Aggregate)
 		c.changed = true
-		for i := range past.windows {
-			if past.windows[i] == (window{}) {
-				continue
-			}
-			w.at(c, w.pod(history.pods[i])).join(&c.Aggregate, &past.windows[i], w.rulesOf(c).MemoryInterval)
+	}
+	for i := range history.windows {
+		if past := &history.windows[i]; *past != (window{}) {
+			pod, name := history.pods[i/len(history.containers)], history.containers[i%len(history.containers)].name
+			c, win := w.at(usage.Container{Namespace: history.namespace, Pod: pod, Name: name})
+			win.join(&c.Aggregate, past, w.rulesOf(c.name).MemoryInterval)
 		}
 	}
 }
 
 // Aggregate returns that of the named container, nil if it was never seen.
 func (w *Workload) Aggregate(container string) *Aggregate {
-	if c := w.container(container); c != nil {
+	if c := w.find(container); c != nil {
 		return &c.Aggregate
 	}
 	return nil
@@ -116,126 +113,22 @@ func (w *Workload) Containers() []string {
 	return names
 }
 
-// Retain forgets the windows of containers that are gone; what they used stays.
-func (w *Workload) Retain(alive func(usage.Container) bool) {
-	for _, pod := range slices.Clone(w.pods) {
-		i := w.pod(pod)
-		gone := true
-		for _, c := range w.containers {
-			if i < len(c.windows) && !alive(usage.Container{Namespace: w.namespace, Pod: pod, Name: c.name}) {
-				c.windows[i] = window{}
-			}
-			gone = gone && (i >= len(c.windows) || c.windows[i] == window{})
-		}
-		if gone {
-			w.Forget(pod)
-		}
-	}
-}
-
-// Forget drops the windows of a pod that is gone; what it used stays.
-func (w *Workload) Forget(pod string) {
-	i, found := slices.BinarySearch(w.pods, pod)
-	if !found {
-		return
-	}
-	w.pods = slices.Delete(w.pods, i, i+1)
-	for _, c := range w.containers {
-		if i < len(c.windows) {
-			c.windows = slices.Delete(c.windows, i, i+1)
-		}
-	}
-}
-
-// Drop forgets all about a container name.
-func (w *Workload) Drop(container string) {
-	w.containers = slices.DeleteFunc(w.containers, func(c *containerState) bool { return c.name == container })
-}
-
 // Changed reports whether anything was added to a container since MarkSaved, or since it was loaded.
 func (w *Workload) Changed(container string) bool {
-	c := w.container(container)
+	c := w.find(container)
 	return c != nil && c.changed
 }
 
 // MarkSaved says that a checkpoint of the container was stored.
 func (w *Workload) MarkSaved(container string) {
-	if c := w.container(container); c != nil {
+	if c := w.find(container); c != nil {
 		c.changed = false
 	}
 }
 
-func (w *Workload) rulesOf(c *containerState) Rules {
-	if c.rules != nil {
-		return *c.rules
+func (w *Workload) rulesOf(container string) Rules {
+	if r, ok := w.rules[container]; ok {
+		return r
 	}
 	return w.options.Rules
-}
-
-func (w *Workload) container(name string) *containerState {
-	for _, c := range w.containers { // a pod has few
-		if c.name == name {
-			return c
-		}
-	}
-	return nil
-}
-
-// create returns the named container, which is new if there was none.
-func (w *Workload) create(name string) *containerState {
-	if c := w.container(name); c != nil {
-		return c
-	}
-	i, _ := slices.BinarySearchFunc(w.containers, name, func(c *containerState, name string) int { return strings.Compare(c.name, name) })
-	c := &containerState{Aggregate: newAggregate(w.options), name: name}
-	w.containers = insert(w.containers, i, c)
-	return c
-}
-
-// window returns that of a pod's container, and the container.
-func (w *Workload) window(name usage.Container) (*containerState, *window) {
-	if w.namespace == "" {
-		w.namespace = name.Namespace
-	}
-	c := w.create(name.Name)
-	return c, w.at(c, w.pod(name.Pod))
-}
-
-// pod returns the index of a pod, which is new if there was none.
-func (w *Workload) pod(name string) int {
-	for _, i := range [...]int{w.cursor, w.cursor + 1} {
-		if i < len(w.pods) && w.pods[i] == name {
-			w.cursor = i
-			return i
-		}
-	}
-	i, found := slices.BinarySearch(w.pods, name)
-	if !found {
-		w.pods = insert(w.pods, i, name)
-		for _, c := range w.containers {
-			if i < len(c.windows) {
-				c.windows = insert(c.windows, i, window{})
-			}
-		}
-	}
-	w.cursor = i
-	return i
-}
-
-// at returns a container's window of the pod of the given index.
-func (w *Workload) at(c *containerState, pod int) *window {
-	for len(c.windows) <= pod {
-		c.windows = insert(c.windows, len(c.windows), window{})
-	}
-	return &c.windows[pod]
-}
-
-// insert is slices.Insert that leaves little room to spare: a few pods are the rule, and there are many workloads.
-func insert[E any](s []E, i int, v E) []E {
-	if len(s) == cap(s) {
-		grown := make([]E, len(s), len(s)+1+len(s)/8)
-		copy(grown, s)
-		s = grown
-	}
-	return slices.Insert(s, i, v)
 }

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"time"
 
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/types"
 
 	"github.com/sartor-vpa/sartor/pkg/aggregate"
@@ -21,12 +22,12 @@ const maxAnnotation = 256 << 10
 type note struct {
 	// Updated is the status's lastUpdateTime. Upstream writes the status alone and leaves the annotation as it was; it says
 	// nothing then.
-	Updated time.Time `json:"lastUpdateTime"`
-	UID     types.UID `json:"uid"`
-	Target  string    `json:"target"`
-	From    time.Time `json:"from"`
-	To      time.Time `json:"to"`
-	Running []running `json:"running,omitempty"`
+	Updated metav1.Time      `json:"lastUpdateTime"`
+	UID     types.UID        `json:"uid"`
+	Target  string           `json:"target"`
+	From    metav1.MicroTime `json:"from"`
+	To      metav1.MicroTime `json:"to"`
+	Running []running        `json:"running,omitempty"`
 	// Unlisted is how many running windows there are beside these.
 	Unlisted int `json:"unlisted,omitempty"`
 }
@@ -43,17 +44,17 @@ type running struct {
 }
 
 func encodeNote(o Owner, c aggregate.Checkpoint, cover Coverage, now time.Time) string {
-	n := note{Updated: now, UID: o.UID, Target: o.Target, From: cover.From.UTC(), To: cover.To.UTC(), Unlisted: c.Unlisted}
+	n := note{
+		Updated: metav1.NewTime(now), UID: o.UID, Target: o.Target,
+		From: metav1.NewMicroTime(cover.From), To: metav1.NewMicroTime(cover.To), Unlisted: c.Unlisted,
+	}
 	for _, r := range c.Running {
 		n.Running = append(n.Running, running{
 			Pod: r.Pod, LastCPU: nanos(r.LastCPU), LastMemory: nanos(r.LastMemory), End: nanos(r.End),
 			Peak: r.Peak, OOMPeak: r.OOMPeak, Open: r.Open,
 		})
 	}
-	text, err := json.Marshal(n)
-	if err != nil {
-		return "" // only times beyond the year 9999 cannot be written; what is read back is an error then
-	}
+	text, _ := json.Marshal(n) // strings, numbers and the API's times: there is nothing in it that could fail
 	return string(text)
 }
 
@@ -66,7 +67,7 @@ func (d *Decoded) takeNote(text string, o Owner) error {
 	if err := json.Unmarshal([]byte(text), &n); err != nil {
 		return fmt.Errorf("must be as this program writes it: %w", err)
 	}
-	if !n.Updated.Equal(d.Saved) {
+	if !n.Updated.Time.Equal(d.Saved) {
 		return nil
 	}
 	if n.UID != o.UID {
@@ -75,10 +76,10 @@ func (d *Decoded) takeNote(text string, o Owner) error {
 	if n.Target != o.Target {
 		return fmt.Errorf("target %q is not %q: %w", n.Target, o.Target, ErrOtherOwner)
 	}
-	if n.To.Before(n.From) {
+	if n.To.Time.Before(n.From.Time) {
 		return fmt.Errorf("to %s: must not be before from %s", n.To, n.From)
 	}
-	d.Coverage = Coverage{From: n.From, To: n.To}
+	d.Coverage = Coverage{From: n.From.Time, To: n.To.Time}
 	d.Checkpoint.Unlisted = n.Unlisted
 	for _, r := range n.Running {
 		d.Checkpoint.Running = append(d.Checkpoint.Running, aggregate.Running{

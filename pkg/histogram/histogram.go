@@ -26,15 +26,15 @@ const (
 //	weights            [w  w  0  w  w]
 //	                    ^ base=17
 //
-// There are two for each container that is tracked, so it is packed into 56 bytes.
+// There are two for each container that is tracked, so it is packed into 48 bytes.
 type Histogram struct {
-	scheme *Scheme
 	// reference is where a sample's weight is scaled by 1, in seconds since the year 1, as time.Time rounds; a
 	// multiple of halfLife unless it was loaded. 0 until the first sample.
 	reference int64
 	total     float64
 	weights   []float64
 	halfLife  uint32 // seconds
+	scheme    schemeID
 	// base is the bucket that weights[0] stands for.
 	base uint8
 	// lo and hi are the first and last buckets of at least Epsilon; lo is the last bucket and hi is 0
@@ -48,7 +48,7 @@ func New(scheme *Scheme, halfLife time.Duration) Histogram {
 	if err := ValidHalfLife(halfLife); err != nil {
 		panic(err)
 	}
-	return Histogram{scheme: scheme, halfLife: uint32(halfLife / time.Second), lo: scheme.last()}
+	return Histogram{scheme: scheme.id, halfLife: uint32(halfLife / time.Second), lo: scheme.last()}
 }
 
 // ValidHalfLife says what is wrong with a half-life, nil if nothing is.
@@ -62,7 +62,7 @@ func ValidHalfLife(d time.Duration) error {
 // Add adds a sample of the given weight (before decay), measured at t.
 func (h *Histogram) Add(value, weight float64, t time.Time) {
 	weight *= h.factor(t)
-	b := uint8(h.scheme.Bucket(value))
+	b := uint8(h.scheme.of().Bucket(value))
 	w := h.at(b)
 	*w += weight
 	h.total += weight
@@ -76,7 +76,7 @@ func (h *Histogram) Add(value, weight float64, t time.Time) {
 // Epsilon becomes 0.
 func (h *Histogram) Subtract(value, weight float64, t time.Time) {
 	weight *= h.factor(t)
-	w := h.at(uint8(h.scheme.Bucket(value)))
+	w := h.at(uint8(h.scheme.of().Bucket(value)))
 	h.total = subtract(h.total, weight)
 	*w = subtract(*w, weight)
 	h.narrow()
@@ -170,7 +170,7 @@ func (h *Histogram) at(b uint8) *float64 {
 
 // narrow moves lo and hi inwards past buckets that no longer count.
 func (h *Histogram) narrow() {
-	for last := h.scheme.last(); h.lo < last && h.weight(h.lo) < Epsilon; {
+	for last := h.scheme.of().last(); h.lo < last && h.weight(h.lo) < Epsilon; {
 		h.lo++
 	}
 	for h.hi > 0 && h.weight(h.hi) < Epsilon {

@@ -28,5 +28,6 @@ func (h *Histogram) Percentiles(ps [3]float64) [3]float64 {
 }
 
 func (h *Histogram) end(b uint8) float64 {
-	return h.scheme.starts[min(int(b)+1, len(h.scheme.starts)-1)]
+	s := h.scheme.of()
+	return s.starts[min(int(b)+1, len(s.starts)-1)]
 }

@@ -19,6 +19,7 @@ var growth = 1.05
 //
 // and the last bucket has no end. A Scheme is immutable and shared.
 type Scheme struct {
+	id     schemeID
 	first  float64
 	starts []float64
 }
@@ -26,14 +27,29 @@ type Scheme struct {
 // The two schemes there are. Changing either breaks every stored checkpoint.
 var (
 	// CPU has buckets in cores, 0.01 wide at first, up to 1000.
-	CPU = newScheme(0.01, 1000)
+	CPU = newScheme(cpuScheme, 0.01, 1000)
 	// Memory has buckets in bytes, 10 MB wide at first, up to 1 TB.
-	Memory = newScheme(1e7, 1e12)
+	Memory = newScheme(memoryScheme, 1e7, 1e12)
 )
 
-func newScheme(first, most float64) *Scheme {
+// schemeID is one of the two in a byte.
+type schemeID uint8
+
+const (
+	cpuScheme schemeID = iota
+	memoryScheme
+)
+
+func (id schemeID) of() *Scheme {
+	if id == cpuScheme {
+		return CPU
+	}
+	return Memory
+}
+
+func newScheme(id schemeID, first, most float64) *Scheme {
 	n := int(math.Ceil(logGrowth(most*(growth-1)/first+1))) + 1
-	s := &Scheme{first: first, starts: make([]float64, n)}
+	s := &Scheme{id: id, first: first, starts: make([]float64, n)}
 	for i := 1; i < n; i++ {
 		s.starts[i] = first * (math.Pow(growth, float64(i)) - 1) / (growth - 1)
 	}

@@ -1,0 +1,121 @@
+package aggregate
+
+import (
+	"slices"
+	"strings"
+
+	"github.com/sartor-vpa/sartor/pkg/usage"
+)
+
+// Here is how a Workload finds, makes and drops its pods, containers and windows.
+
+// at returns the window of a pod's container, and the container; both are new if there were none. The window is valid until
+// the next call.
+func (w *Workload) at(name usage.Container) (*container, *window) {
+	if w.namespace == "" {
+		w.namespace = name.Namespace
+	}
+	pod, c := w.pod(name.Pod), w.create(name.Name)
+	return w.containers[c], &w.windows[pod*len(w.containers)+c]
+}
+
+// find returns the named container, nil if it was never seen.
+func (w *Workload) find(name string) *container {
+	if i := w.index(name); i >= 0 {
+		return w.containers[i]
+	}
+	return nil
+}
+
+// index returns the index of the named container, -1 if it was never seen.
+func (w *Workload) index(name string) int {
+	for i, c := range w.containers { // a pod has few
+		if c.name == name {
+			return i
+		}
+	}
+	return -1
+}
+
+// create returns the index of the named container, which is new if there was none.
+func (w *Workload) create(name string) int {
+	if i := w.index(name); i >= 0 {
+		return i
+	}
+	i, _ := slices.BinarySearchFunc(w.containers, name, func(c *container, name string) int { return strings.Compare(c.name, name) })
+	n := len(w.containers)
+	w.containers = insert(w.containers, i, &container{Aggregate: newAggregate(w.options), name: name})
+	windows := make([]window, len(w.pods)*(n+1))
+	for pod := range w.pods {
+		row := windows[pod*(n+1):]
+		copy(row, w.windows[pod*n:pod*n+i])
+		copy(row[i+1:], w.windows[pod*n+i:(pod+1)*n])
+	}
+	w.windows = windows
+	return i
+}
+
+// pod returns the index of a pod, which is new if there was none.
+func (w *Workload) pod(name string) int {
+	for _, i := range [...]int{w.cursor, w.cursor + 1} {
+		if i < len(w.pods) && w.pods[i] == name {
+			w.cursor = i
+			return i
+		}
+	}
+	i, found := slices.BinarySearch(w.pods, name)
+	if !found {
+		n := len(w.containers)
+		w.pods = insert(w.pods, i, name)
+		w.windows = insert(w.windows, i*n, make([]window, n)...)
+	}
+	w.cursor = i
+	return i
+}
+
+// insert is slices.Insert that leaves little room to spare: a few pods are the rule, and there are many workloads.
+func insert[E any](s []E, i int, v ...E) []E {
+	if len(s)+len(v) > cap(s) {
+		grown := make([]E, len(s), len(s)+len(v)+len(s)/8)
+		copy(grown, s)
+		s = grown
+	}
+	return slices.Insert(s, i, v...)
+}
+
+// Retain forgets the windows of containers that are gone; what they used stays.
+func (w *Workload) Retain(alive func(usage.Container) bool) {
+	n := len(w.containers)
+	for i := range w.windows {
+		if !alive(usage.Container{Namespace: w.namespace, Pod: w.pods[i/n], Name: w.containers[i%n].name}) {
+			w.windows[i] = window{}
+		}
+	}
+	for i := len(w.pods) - 1; i >= 0; i-- {
+		if !slices.ContainsFunc(w.windows[i*n:(i+1)*n], func(x window) bool { return x != window{} }) {
+			w.Forget(w.pods[i])
+		}
+	}
+}
+
+// Forget drops the windows of a pod that is gone; what it used stays.
+func (w *Workload) Forget(pod string) {
+	if i, found := slices.BinarySearch(w.pods, pod); found {
+		n := len(w.containers)
+		w.pods = slices.Delete(w.pods, i, i+1)
+		w.windows = slices.Delete(w.windows, i*n, (i+1)*n)
+	}
+}
+
+// Drop forgets all that was learnt of a container name. Its rules stay.
+func (w *Workload) Drop(container string) {
+	i := w.index(container)
+	if i < 0 {
+		return
+	}
+	n := len(w.containers)
+	for pod := len(w.pods) - 1; pod >= 0; pod-- {
+		w.windows = slices.Delete(w.windows, pod*n+i, pod*n+i+1)
+	}
+	w.containers = slices.Delete(w.containers, i, i+1)
+}
