@@ -5,6 +5,8 @@ import (
 	"context"
 	"fmt"
 	"slices"
+	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/go-logr/logr"
@@ -31,15 +33,28 @@ type Cluster struct {
 	log         logr.Logger
 	changed     chan struct{}
 
-	options  Options
-	reader   client.Reader
-	recorder events.EventRecorder
-	pods     chan struct{}
+	options   Options
+	reader    client.Reader
+	informers cache.Cache
+	recorder  events.EventRecorder
+	watches   []*watch
+	pods      *pods
+	vpas      *vpas
+	hpas      *hpas
+	running   sync.WaitGroup
+	// regrouped says that owners have got other owners since the last PodChanges.
+	regrouped    atomic.Bool
+	ownersSynced chan struct{}
 }
 
 // New returns the view of the recommender of that name. c must read from a cache with CacheOptions.
 func New(c client.Client, r *target.Resolver, recommender string, log logr.Logger) *Cluster {
-	return &Cluster{client: c, resolver: r, recommender: recommender, log: log, changed: make(chan struct{}, 1), pods: make(chan struct{}, 1)}
+	cluster := &Cluster{
+		client: c, resolver: r, recommender: recommender, log: log, changed: make(chan struct{}, 1),
+		pods: newPods(), hpas: newHPAs(), ownersSynced: make(chan struct{}),
+	}
+	cluster.vpas = &vpas{changed: cluster.signal}
+	return cluster
 }
 
 // Pod is what a recommendation depends on of a pod that has been started.
@@ -56,6 +71,9 @@ type Pod struct {
 
 // VPAs returns all VPAs of this recommender. They belong to the cache: read only.
 func (c *Cluster) VPAs(ctx context.Context) ([]*vpav1.VerticalPodAutoscaler, error) {
+	if c.watches != nil {
+		return c.vpas.chosen(c.ours), nil
+	}
 	var list vpav1.VerticalPodAutoscalerList
 	if err := c.client.List(ctx, &list, client.UnsafeDisableDeepCopy); err != nil {
 		return nil, fmt.Errorf("listing VPAs: %w", err)
@@ -69,7 +87,13 @@ func (c *Cluster) VPAs(ctx context.Context) ([]*vpav1.VerticalPodAutoscaler, err
 	return vpas, nil
 }
 
+// ours reports whether a VPA is to be worked on here.
 func (c *Cluster) ours(vpa *vpav1.VerticalPodAutoscaler) bool {
+	return c.options.sees(vpa.Namespace) && c.named(vpa) && (c.options.Owns == nil || c.options.Owns(vpa))
+}
+
+// named reports whether a VPA names this recommender.
+func (c *Cluster) named(vpa *vpav1.VerticalPodAutoscaler) bool {
 	if len(vpa.Spec.Recommenders) == 0 {
 		return c.recommender == DefaultRecommender
 	}

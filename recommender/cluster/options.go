@@ -1,10 +1,11 @@
 package cluster
 
 import (
-	"context"
+	"slices"
 
 	"github.com/go-logr/logr"
 	vpav1 "k8s.io/autoscaler/vertical-pod-autoscaler/pkg/apis/autoscaling.k8s.io/v1"
+	"sigs.k8s.io/controller-runtime/pkg/cache"
 	"sigs.k8s.io/controller-runtime/pkg/manager"
 
 	"github.com/sartor-vpa/sartor/pkg/target"
@@ -22,25 +23,32 @@ type Options struct {
 	Owns func(*vpav1.VerticalPodAutoscaler) bool
 }
 
-// NewWithOptions returns a Cluster that reads and writes by mgr, which runs its Start.
+// Cache returns the options of the manager's cache, which holds the metadata of owners only.
+func (o Options) Cache() cache.Options {
+	options := cache.Options{DefaultTransform: target.Transform}
+	if o.Namespace != "" {
+		options.DefaultNamespaces = map[string]cache.Config{o.Namespace: {}}
+	}
+	return options
+}
+
+// sees reports whether objects of that namespace are looked at.
+func (o *Options) sees(namespace string) bool {
+	return (o.Namespace == "" || o.Namespace == namespace) && !slices.Contains(o.Ignored, namespace)
+}
+
+// NewWithOptions returns a Cluster that reads and writes by mgr, whose cache must have o.Cache(), and
+// whose runnable it becomes. r must read from that cache.
 func NewWithOptions(mgr manager.Manager, r *target.Resolver, o Options, log logr.Logger) (*Cluster, error) {
+	from := listers{config: mgr.GetConfig(), http: mgr.GetHTTPClient(), scheme: mgr.GetScheme(), namespace: o.Namespace}
+	lists, err := from.all()
+	if err != nil {
+		return nil, err
+	}
 	c := New(mgr.GetClient(), r, o.Recommender, log)
-	c.reader, c.options = mgr.GetAPIReader(), o
+	c.options = o
+	c.reader, c.informers = mgr.GetAPIReader(), mgr.GetCache()
 	c.recorder = mgr.GetEventRecorder(component)
+	c.mirror(lists)
 	return c, mgr.Add(c)
 }
-
-// NeedLeaderElection lets the manager run Start in every replica, so that the next leader knows everything.
-func (c *Cluster) NeedLeaderElection() bool { return false }
-
-// Start watches Kubernetes until ctx ends.
-func (c *Cluster) Start(ctx context.Context) error {
-	<-ctx.Done()
-	return nil
-}
-
-// Synced reports whether everything has been seen once that VPAs, PodChanges and HPAs tell.
-func (c *Cluster) Synced() bool { return true }
-
-// WaitForSync waits until Synced; an error is ctx's.
-func (c *Cluster) WaitForSync(ctx context.Context) error { return ctx.Err() }
