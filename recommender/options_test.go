@@ -14,13 +14,13 @@ func TestFlagsThatCannotBeUsedAreAllNamed(t *testing.T) {
 	o.addFlags(fs)
 	require.NoError(t, o.validate(), "the defaults are usable")
 	require.NoError(t, fs.Parse([]string{
-		"--recommender-interval=0s", "--recommender-name=", "--kube-api-qps=-1", "--prometheus-address=nowhere", "--log-format=xml",
+		"--recommender-interval=0s", "--recommender-name=", "--kube-api-qps=0", "--prometheus-address=nowhere", "--log-format=xml",
 	}))
 	err := o.validate()
 	for _, want := range []string{
 		"--recommender-interval=0s: must be longer than 0",
 		`--recommender-name="": must be a name`,
-		"--kube-api-qps=-1: must be above 0",
+		"--kube-api-qps=0: must be above 0, or negative for no bound",
 		`--prometheus-address="nowhere": must be an http or https URL`,
 		`--log-format="xml": must be json or console`,
 	} {

@@ -2,19 +2,20 @@
 package apiserver
 
 import (
-	"errors"
 	"fmt"
 
 	"github.com/spf13/pflag"
 	"k8s.io/client-go/rest"
 	"k8s.io/client-go/tools/clientcmd"
+
+	"github.com/sartor-vpa/sartor/pkg/flags"
 )
 
 // Options are the flags. Names and defaults are upstream's.
 type Options struct {
 	// Kubeconfig is a path; empty stands for the service account of the pod that the program runs in.
 	Kubeconfig string
-	// QPS is in requests per second, on average; Burst in requests at once.
+	// QPS is in requests per second, on average, without bound if negative; Burst in requests at once.
 	QPS, Burst float64
 }
 
@@ -24,20 +25,16 @@ func DefaultOptions() Options { return Options{QPS: 50, Burst: 100} }
 // AddFlags registers the flags, with o's fields as defaults.
 func (o *Options) AddFlags(fs *pflag.FlagSet) {
 	fs.StringVar(&o.Kubeconfig, "kubeconfig", o.Kubeconfig, "Path of a kubeconfig. Empty: the service account of the pod that this runs in.")
-	fs.Float64Var(&o.QPS, "kube-api-qps", o.QPS, "Requests per second to the API server, at most, on average.")
+	fs.Float64Var(&o.QPS, "kube-api-qps", o.QPS, "Requests per second to the API server, at most, on average. Negative: as many as it takes.")
 	fs.Float64Var(&o.Burst, "kube-api-burst", o.Burst, "Requests to the API server, at most, in a burst.")
 }
 
 // Validate reports every option that cannot be used, by flag and value.
 func (o *Options) Validate() error {
-	var errs []error
-	if o.QPS <= 0 {
-		errs = append(errs, fmt.Errorf("--kube-api-qps=%v: must be above 0", o.QPS))
-	}
-	if o.Burst < 1 {
-		errs = append(errs, fmt.Errorf("--kube-api-burst=%v: must be at least 1", o.Burst))
-	}
-	return errors.Join(errs...)
+	return flags.Problems(
+		flags.Check{OK: o.QPS != 0, Flag: "kube-api-qps", Value: o.QPS, Must: "must be above 0, or negative for no bound"},
+		flags.Check{OK: o.Burst >= 1, Flag: "kube-api-burst", Value: o.Burst, Must: "must be at least 1"},
+	)
 }
 
 // Config returns how to reach the API server, which gets to see userAgent.

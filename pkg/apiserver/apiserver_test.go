@@ -14,8 +14,10 @@ func TestFlagsThatCannotBeUsedAreAllNamed(t *testing.T) {
 	fs := pflag.NewFlagSet("", pflag.ContinueOnError)
 	o.AddFlags(fs)
 	require.NoError(t, o.Validate(), "the defaults are usable")
-	require.NoError(t, fs.Parse([]string{"--kube-api-qps=-1", "--kube-api-burst=0"}))
-	require.EqualError(t, o.Validate(), "--kube-api-qps=-1: must be above 0\n--kube-api-burst=0: must be at least 1")
+	require.NoError(t, fs.Parse([]string{"--kube-api-qps=0", "--kube-api-burst=0"}))
+	require.EqualError(t, o.Validate(), "--kube-api-qps=0: must be above 0, or negative for no bound\n--kube-api-burst=0: must be at least 1")
+	o = Options{QPS: -1, Burst: 1}
+	require.NoError(t, o.Validate(), "no bound, as upstream")
 }
 
 func TestAKubeconfigIsReadAndTheRatesAreSet(t *testing.T) {

@@ -22,6 +22,9 @@ const (
 	FormatConsole = "console"
 )
 
+// maxVerbosity is the lowest level of zap's, which are bytes.
+const maxVerbosity = 127
+
 // Options says how much is logged, and in which form.
 type Options struct {
 	// Verbosity is the highest level that is written: 0 is what an operator needs, 1 and above are
@@ -36,14 +39,14 @@ func (o *Options) AddFlags(fs *pflag.FlagSet) {
 	if o.Format == "" {
 		o.Format = FormatJSON
 	}
-	fs.IntVarP(&o.Verbosity, "v", "v", o.Verbosity, "Log verbosity: 0 for what an operator needs, higher for more.")
-	fs.StringVar(&o.Format, "log-format", o.Format, "Form of the log: json or console.")
+	fs.IntVarP(&o.Verbosity, "v", "v", o.Verbosity, "How much is logged: 0 for what an operator needs, higher for more.")
+	fs.StringVar(&o.Format, "log-format", o.Format, "What a line of the log looks like: json or console.")
 }
 
 // Validate reports the first option that cannot be used.
 func (o *Options) Validate() error {
-	if o.Verbosity < 0 || o.Verbosity > 10 {
-		return fmt.Errorf("--v=%d: must be between 0 and 10", o.Verbosity)
+	if o.Verbosity < 0 || o.Verbosity > maxVerbosity {
+		return fmt.Errorf("--v=%d: must be between 0 and %d", o.Verbosity, maxVerbosity)
 	}
 	if o.Format != FormatJSON && o.Format != FormatConsole {
 		return fmt.Errorf("--log-format=%q: must be %s or %s", o.Format, FormatJSON, FormatConsole)

@@ -38,7 +38,9 @@ func TestValidateNamesFlagAndValue(t *testing.T) {
 	}{
 		"defaults":         {nil, ""},
 		"console":          {[]string{"--log-format=console", "--v=4"}, ""},
-		"negative":         {[]string{"--v=-1"}, "--v=-1: must be between 0 and 10"},
+		"negative":         {[]string{"--v=-1"}, "--v=-1: must be between 0 and 127"},
+		"as klog has it":   {[]string{"-v=4"}, ""},
+		"too much":         {[]string{"-v", "128"}, "--v=128: must be between 0 and 127"},
 		"unknown encoding": {[]string{"--log-format=xml"}, `--log-format="xml": must be json or console`},
 	} {
 		t.Run(name, func(t *testing.T) {

@@ -1,21 +1,22 @@
 package history
 
 import (
-	"errors"
 	"fmt"
-	"net/http"
 	"net/url"
 	"os"
 	"strings"
 	"time"
 
-	"github.com/prometheus/common/config"
 	"github.com/prometheus/common/model"
 	"github.com/prometheus/prometheus/model/labels"
 	"github.com/spf13/pflag"
 
+	"github.com/sartor-vpa/sartor/pkg/flags"
 	"github.com/sartor-vpa/sartor/pkg/usage"
 )
+
+// UpstreamAddress is where upstream's recommender looks for Prometheus unless it is told otherwise.
+const UpstreamAddress = "http://prometheus.monitoring.svc"
 
 // EnvironmentVariable holds the value that the environment label must have.
 const EnvironmentVariable = "K8S_ENVIRONMENT"
@@ -33,8 +34,10 @@ type Options struct {
 	// server has only one. Environment is the value it must have.
 	EnvLabel, Environment string
 	// HTTPConfigFile is a file in the form of Prometheus' HTTP client configuration: authentication, TLS, proxy,
-	// headers. Empty means none of these.
+	// headers. Empty means none of these, but for what Auth says.
 	HTTPConfigFile string
+	// Auth takes the place of HTTPConfigFile; not both may be set.
+	Auth Auth
 	// Length is how far back history is read; QueryTimeout is how long one request may take.
 	Length, QueryTimeout time.Duration
 	// CPUMetric is a counter of seconds, MemoryMetric a gauge of bytes.
@@ -48,6 +51,7 @@ type Options struct {
 func DefaultOptions() Options {
 	return Options{
 		Environment:  os.Getenv(EnvironmentVariable),
+		Auth:         Auth{fallback: login{os.Getenv("PROMETHEUS_USERNAME"), os.Getenv("PROMETHEUS_PASSWORD")}},
 		Length:       8 * 24 * time.Hour,
 		QueryTimeout: 5 * time.Minute,
 		CPUMetric:    "container_cpu_usage_seconds_total",
@@ -62,6 +66,7 @@ func (o *Options) AddFlags(fs *pflag.FlagSet) {
 	fs.StringVar(&o.Address, "prometheus-address", o.Address, "URL of the server with the history of usage (Prometheus with its remote read API). Empty: no history.")
 	fs.StringVar(&o.EnvLabel, "prometheus-env-label", o.EnvLabel, "Label that tells environments apart which share the server. Only series whose label has the value of $"+EnvironmentVariable+" are read. Empty: no filter.")
 	fs.StringVar(&o.HTTPConfigFile, "prometheus-http-config", o.HTTPConfigFile, "File with authentication, TLS, proxy and headers for the server, in the form of Prometheus' HTTP client configuration.")
+	o.Auth.addFlags(fs)
 	fs.Var(newDuration(&o.Length), "history-length", "How far back history is read.")
 	fs.Var(newDuration(&o.QueryTimeout), "prometheus-query-timeout", "How long one request for history may take.")
 	fs.StringVar(&o.CPUMetric, "history-cpu-metric", o.CPUMetric, "Counter of the CPU seconds that a container used.")
@@ -75,35 +80,28 @@ func (o *Options) AddFlags(fs *pflag.FlagSet) {
 // Validate reports every option that cannot be used, by flag and value.
 func (o *Options) Validate() error {
 	if o.Address == "" {
-		if o.EnvLabel != "" {
-			return fmt.Errorf("--prometheus-env-label=%q needs --prometheus-address", o.EnvLabel)
-		}
-		return nil
+		return flags.Problems(flags.Check{OK: o.EnvLabel == "", Flag: "prometheus-env-label", Value: o.EnvLabel, Must: "needs --prometheus-address"})
 	}
-	var errs []error
-	if u, err := url.Parse(o.Address); err != nil || u.Host == "" || (u.Scheme != "http" && u.Scheme != "https") {
-		errs = append(errs, fmt.Errorf("--prometheus-address=%q: must be an http or https URL, like http://prometheus.monitoring.svc:9090", redacted(o.Address)))
+	must := fmt.Sprintf("$%s is empty; set it to this cluster's value of that label, or every environment's history would be mixed", EnvironmentVariable)
+	checks := []flags.Check{
+		{OK: isAddress(o.Address), Flag: "prometheus-address", Value: redacted(o.Address), Must: "must be an http or https URL, like http://prometheus.monitoring.svc:9090"},
+		{OK: o.EnvLabel == "" || o.Environment != "", Flag: "prometheus-env-label", Value: o.EnvLabel, Must: must},
+		{OK: o.Length > 0, Flag: "history-length", Value: model.Duration(o.Length), Must: "must be longer than 0"},
+		{OK: o.QueryTimeout > 0, Flag: "prometheus-query-timeout", Value: model.Duration(o.QueryTimeout), Must: "must be longer than 0"},
+		{OK: o.Concurrency >= 1, Flag: "prometheus-concurrency", Value: o.Concurrency, Must: "must be at least 1"},
 	}
-	if o.EnvLabel != "" && o.Environment == "" {
-		errs = append(errs, fmt.Errorf("--prometheus-env-label=%q: $%s is empty; set it to this cluster's value of that label, or every environment's history would be mixed", o.EnvLabel, EnvironmentVariable))
-	}
-	for flag, d := range map[string]time.Duration{"history-length": o.Length, "prometheus-query-timeout": o.QueryTimeout} {
-		if d <= 0 {
-			errs = append(errs, fmt.Errorf("--%s=%s: must be longer than 0", flag, model.Duration(d)))
-		}
-	}
-	for flag, name := range map[string]string{
-		"history-cpu-metric": o.CPUMetric, "history-memory-metric": o.MemoryMetric,
-		"container-namespace-label": o.Labels.Namespace, "container-pod-name-label": o.Labels.Pod, "container-name-label": o.Labels.Container,
+	for _, name := range []struct{ flag, value string }{
+		{"history-cpu-metric", o.CPUMetric}, {"history-memory-metric", o.MemoryMetric},
+		{"container-namespace-label", o.Labels.Namespace}, {"container-pod-name-label", o.Labels.Pod}, {"container-name-label", o.Labels.Container},
 	} {
-		if !model.UTF8Validation.IsValidMetricName(name) {
-			errs = append(errs, fmt.Errorf("--%s=%q: must be a name", flag, name))
-		}
+		checks = append(checks, flags.Check{OK: model.UTF8Validation.IsValidMetricName(name.value), Flag: name.flag, Value: name.value, Must: "must be a name"})
 	}
-	if o.Concurrency < 1 {
-		errs = append(errs, fmt.Errorf("--prometheus-concurrency=%d: must be at least 1", o.Concurrency))
-	}
-	return errors.Join(errs...)
+	return flags.Problems(append(checks, o.Auth.checks(o.HTTPConfigFile)...)...)
+}
+
+func isAddress(s string) bool {
+	u, err := url.Parse(s)
+	return err == nil && u.Host != "" && (u.Scheme == "http" || u.Scheme == "https")
 }
 
 // redacted is an address that is no URL as messages may show it.
@@ -112,23 +110,6 @@ func redacted(address string) string {
 		return "(not shown: it may hold a password)"
 	}
 	return address
-}
-
-// Client returns the HTTP client that HTTPConfigFile describes.
-func (o *Options) Client() (*http.Client, error) {
-	cfg := config.DefaultHTTPClientConfig
-	if o.HTTPConfigFile != "" {
-		loaded, _, err := config.LoadHTTPConfigFile(o.HTTPConfigFile)
-		if err != nil {
-			return nil, fmt.Errorf("--prometheus-http-config=%q: %w", o.HTTPConfigFile, err)
-		}
-		cfg = *loaded
-	}
-	client, err := config.NewClientFromConfig(cfg, "prometheus")
-	if err != nil {
-		return nil, fmt.Errorf("--prometheus-http-config=%q: %w", o.HTTPConfigFile, err)
-	}
-	return client, nil
 }
 
 // matchers select the series of a workload's containers. They are built by name and value and never as text,

@@ -20,7 +20,7 @@ func TestFlagsThatCannotBeUsedAreNamed(t *testing.T) {
 		"one environment":      {"", []string{"--prometheus-address=http://prometheus:9090"}, ""},
 		"filtered":             {"prod", []string{"--prometheus-address=https://prometheus", "--prometheus-env-label=env"}, ""},
 		"no value to filter":   {"", []string{"--prometheus-address=http://prometheus:9090", "--prometheus-env-label=env"}, `--prometheus-env-label="env": $K8S_ENVIRONMENT is empty`},
-		"a filter of nothing":  {"prod", []string{"--prometheus-env-label=env"}, `--prometheus-env-label="env" needs --prometheus-address`},
+		"a filter of nothing":  {"prod", []string{"--prometheus-env-label=env"}, `--prometheus-env-label="env": needs --prometheus-address`},
 		"no scheme":            {"", []string{"--prometheus-address=prometheus:9090"}, `--prometheus-address="prometheus:9090": must be an http or https URL`},
 		"no time":              {"", []string{"--prometheus-address=http://p", "--history-length=0s"}, "--history-length=0s"},
 		"a label without name": {"", []string{"--prometheus-address=http://p", "--container-name-label="}, `--container-name-label="": must be a name`},
