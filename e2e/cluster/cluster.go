@@ -5,6 +5,7 @@
 // its pod say, of which the container's own win:
 //
 //	usage/cpu-CONTAINER, usage/memory-CONTAINER, usage/cpu, usage/memory: quantities
+//	usage/noise: a share, such as 0.2, by which each reading is more or less at random
 //
 //	c, err := cluster.Start(ctx, cluster.Options{Progress: os.Stderr})
 //	if err != nil { ... }
@@ -39,6 +40,8 @@ import (
 type Options struct {
 	Name  string // begins the run folder's name, by which List shows the cluster; default "cluster"
 	Nodes int    // simulated nodes of 32 cores and 256Gi each; default 2
+	// PodsPerNode is how many pods a node takes; default 110.
+	PodsPerNode int
 
 	// Prometheus is nil for a cluster without one.
 	Prometheus *Prometheus
@@ -121,12 +124,15 @@ func (o Options) complete() (Options, error) {
 	if o.Nodes == 0 {
 		o.Nodes = 2
 	}
+	if o.PodsPerNode == 0 {
+		o.PodsPerNode = 110
+	}
 	if o.MetricResolution == 0 {
 		o.MetricResolution = leastResolution
 	}
 	switch {
-	case o.Nodes < 0:
-		return o, fmt.Errorf("start cluster: %d nodes", o.Nodes)
+	case o.Nodes < 0 || o.PodsPerNode < 0:
+		return o, fmt.Errorf("start cluster: %d nodes of %d pods", o.Nodes, o.PodsPerNode)
 	case o.MetricResolution < leastResolution:
 		return o, fmt.Errorf("start cluster: metrics-server refuses a metric resolution of %s: at least %s", o.MetricResolution, leastResolution)
 	}

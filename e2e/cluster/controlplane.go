@@ -81,7 +81,6 @@ func (c *Cluster) startControllerManager(ctx context.Context) error {
 		Name: "kube-controller-manager",
 		Args: append(args,
 			"--use-service-account-credentials",
-			"--kube-api-qps=500", "--kube-api-burst=1000", // by default it takes 5 s to start, waiting for its own limit
 			"--root-ca-file="+c.pki("ca.crt"), "--service-account-private-key-file="+c.pki("service-account.key"),
 			"--cluster-signing-cert-file="+c.pki("ca.crt"), "--cluster-signing-key-file="+c.pki("ca.key"),
 		),
@@ -123,6 +122,7 @@ func (c *Cluster) controllerArgs(name string) (args []string, address string, er
 	return []string{
 		"--bind-address=127.0.0.1", "--secure-port=" + strconv.Itoa(port),
 		"--kubeconfig=" + config, "--authentication-kubeconfig=" + config, "--authorization-kubeconfig=" + config,
-		"--leader-elect=false", // there is one of each, and an election takes seconds
+		"--leader-elect=false",                        // there is one of each, and an election takes seconds
+		"--kube-api-qps=500", "--kube-api-burst=1000", // by default they wait for their own limits: the first for 5 s of its start
 	}, fmt.Sprintf("127.0.0.1:%d", port), nil
 }

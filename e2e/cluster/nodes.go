@@ -68,7 +68,7 @@ func (c *Cluster) createNodes(ctx context.Context) error {
 	for first := range parallel {
 		steps[first] = func(ctx context.Context) error {
 			for i := first; i < c.options.Nodes; i += parallel {
-				if _, err := c.client.CoreV1().Nodes().Create(ctx, newNode(i), metav1.CreateOptions{}); err != nil {
+				if _, err := c.client.CoreV1().Nodes().Create(ctx, newNode(i, c.options.PodsPerNode), metav1.CreateOptions{}); err != nil {
 					return fmt.Errorf("create simulated node: %w", err)
 				}
 			}
@@ -81,12 +81,12 @@ func (c *Cluster) createNodes(ctx context.Context) error {
 // nodeName is the name of the i-th simulated node, from 0.
 func nodeName(i int) string { return "sim-" + strconv.Itoa(i+1) }
 
-func newNode(i int) *corev1.Node {
+func newNode(i, pods int) *corev1.Node {
 	name := nodeName(i)
 	room := corev1.ResourceList{
 		corev1.ResourceCPU:    resource.MustParse("32"),
 		corev1.ResourceMemory: resource.MustParse("256Gi"),
-		corev1.ResourcePods:   resource.MustParse("110"),
+		corev1.ResourcePods:   *resource.NewQuantity(int64(pods), resource.DecimalSI),
 	}
 	return &corev1.Node{
 		ObjectMeta: metav1.ObjectMeta{

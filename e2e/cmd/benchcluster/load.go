@@ -1,0 +1,192 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"math"
+	"math/rand/v2"
+	"strconv"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	appsv1 "k8s.io/api/apps/v1"
+	autoscalingv1 "k8s.io/api/autoscaling/v1"
+	corev1 "k8s.io/api/core/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	vpav1 "k8s.io/autoscaler/vertical-pod-autoscaler/pkg/apis/autoscaling.k8s.io/v1"
+
+	"github.com/sartor-vpa/sartor/e2e/cluster/poll"
+)
+
+const (
+	perNamespace = 100
+	clients      = 16               // that create and delete at the same time
+	patience     = 10 * time.Minute // for thousands of pods on a small machine
+)
+
+func namespaceOf(i int) string { return fmt.Sprintf("team-%02d", i/perNamespace) }
+func nameOf(i int) string      { return fmt.Sprintf("service-%04d", i) }
+
+// load creates the Deployments and waits until metrics.k8s.io tells what all of their pods use.
+func (b *bench) load(ctx context.Context) error {
+	b.say("creating %d Deployments of %d pods each", b.vpas, b.replicas)
+	for i := 0; i < b.vpas; i += perNamespace {
+		if err := b.createNamespace(ctx, namespaceOf(i)); err != nil {
+			return err
+		}
+	}
+	if err := each(ctx, b.vpas, func(ctx context.Context, i int) error {
+		_, err := b.kube.AppsV1().Deployments(namespaceOf(i)).Create(ctx, deployment(i, b.replicas), metav1.CreateOptions{})
+		return err
+	}); err != nil {
+		return err
+	}
+	for _, stage := range []struct {
+		what  string
+		count func(context.Context) (int, error)
+	}{{"pods run", b.running}, {"pods are served by metrics.k8s.io", b.served}} {
+		if err := b.reach(ctx, stage.what, stage.count); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// reach waits until all pods are counted, and tells how far it is.
+func (b *bench) reach(ctx context.Context, what string, count func(context.Context) (int, error)) error {
+	told := time.Now()
+	err := poll.Within(ctx, patience, 2*time.Second, func(ctx context.Context) error {
+		n, err := count(ctx)
+		if err == nil && n < b.pods() {
+			err = fmt.Errorf("%d of %d", n, b.pods())
+		}
+		if err != nil && time.Since(told) > 15*time.Second {
+			told = time.Now()
+			b.say("%s: %v", what, err)
+		}
+		return err
+	})
+	if err != nil {
+		return fmt.Errorf("%s: %w", what, err)
+	}
+	b.say("%d %s", b.pods(), what)
+	return nil
+}
+
+func (b *bench) running(ctx context.Context) (int, error) {
+	return pages(func(next string) (int, string, error) {
+		list, err := b.kube.CoreV1().Pods("").List(ctx, metav1.ListOptions{FieldSelector: "status.phase=Running", Limit: 2000, Continue: next})
+		if err != nil {
+			return 0, "", err
+		}
+		return len(list.Items), list.Continue, nil
+	})
+}
+
+func (b *bench) served(ctx context.Context) (int, error) {
+	list, err := b.metrics.MetricsV1beta1().PodMetricses("").List(ctx, metav1.ListOptions{})
+	if err != nil {
+		return 0, err
+	}
+	return len(list.Items), nil
+}
+
+// createVPAs creates a VPA for each Deployment.
+func (b *bench) createVPAs(ctx context.Context) error {
+	return each(ctx, b.vpas, func(ctx context.Context, i int) error {
+		_, err := b.vpa.AutoscalingV1().VerticalPodAutoscalers(namespaceOf(i)).Create(ctx, &vpav1.VerticalPodAutoscaler{
+			ObjectMeta: metav1.ObjectMeta{Name: nameOf(i)},
+			Spec: vpav1.VerticalPodAutoscalerSpec{
+				TargetRef: &autoscalingv1.CrossVersionObjectReference{APIVersion: "apps/v1", Kind: "Deployment", Name: nameOf(i)},
+			},
+		}, metav1.CreateOptions{})
+		return err
+	})
+}
+
+// deleteVPAs deletes all VPAs and checkpoints, so that the next side begins with nothing.
+func (b *bench) deleteVPAs(ctx context.Context) error {
+	for i := 0; i < b.vpas; i += perNamespace {
+		api := b.vpa.AutoscalingV1()
+		if err := api.VerticalPodAutoscalers(namespaceOf(i)).DeleteCollection(ctx, metav1.DeleteOptions{}, metav1.ListOptions{}); err != nil {
+			return err
+		}
+		if err := api.VerticalPodAutoscalerCheckpoints(namespaceOf(i)).DeleteCollection(ctx, metav1.DeleteOptions{}, metav1.ListOptions{}); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// createNamespace creates one and waits for the account that its pods need.
+func (b *bench) createNamespace(ctx context.Context, name string) error {
+	if _, err := b.kube.CoreV1().Namespaces().Create(ctx, &corev1.Namespace{ObjectMeta: metav1.ObjectMeta{Name: name}}, metav1.CreateOptions{}); err != nil {
+		return err
+	}
+	return poll.Within(ctx, time.Minute, 50*time.Millisecond, func(ctx context.Context) error {
+		_, err := b.kube.CoreV1().ServiceAccounts(name).Get(ctx, "default", metav1.GetOptions{})
+		return err
+	})
+}
+
+// deployment is the i-th: a service and its sidecar, whose usage is drawn at random, the same in every run.
+func deployment(i, replicas int) *appsv1.Deployment {
+	random := rand.New(rand.NewPCG(1, uint64(i)))
+	about := func(median float64) float64 { return median * math.Exp(random.NormFloat64()) }
+	labels := map[string]string{"app": nameOf(i)}
+	count := int32(replicas)
+	return &appsv1.Deployment{
+		ObjectMeta: metav1.ObjectMeta{Name: nameOf(i)},
+		Spec: appsv1.DeploymentSpec{
+			Replicas: &count,
+			Selector: &metav1.LabelSelector{MatchLabels: labels},
+			Template: corev1.PodTemplateSpec{
+				ObjectMeta: metav1.ObjectMeta{Labels: labels, Annotations: map[string]string{
+					"usage/cpu-service":    strconv.Itoa(int(about(200))) + "m",
+					"usage/memory-service": strconv.Itoa(int(about(400))) + "Mi",
+					"usage/cpu-proxy":      strconv.Itoa(int(about(20))) + "m",
+					"usage/memory-proxy":   strconv.Itoa(int(about(60))) + "Mi",
+					"usage/noise":          "0.3",
+				}},
+				Spec: corev1.PodSpec{Containers: []corev1.Container{
+					{Name: "service", Image: "registry.example.com/service:1"}, {Name: "proxy", Image: "registry.example.com/proxy:1"},
+				}},
+			},
+		},
+	}
+}
+
+// each calls do for 0 to n-1, some at a time, until one fails.
+func each(ctx context.Context, n int, do func(ctx context.Context, i int) error) error {
+	ctx, cancel := context.WithCancelCause(ctx)
+	defer cancel(nil)
+	var next atomic.Int64
+	var wg sync.WaitGroup
+	for range clients {
+		wg.Go(func() {
+			for i := int(next.Add(1)) - 1; i < n && ctx.Err() == nil; i = int(next.Add(1)) - 1 {
+				if err := do(ctx, i); err != nil {
+					cancel(err)
+				}
+			}
+		})
+	}
+	wg.Wait()
+	return context.Cause(ctx)
+}
+
+// pages adds up what list finds, page by page.
+func pages(list func(next string) (n int, token string, err error)) (int, error) {
+	sum, next := 0, ""
+	for {
+		n, token, err := list(next)
+		if err != nil {
+			return 0, err
+		}
+		sum += n
+		if next = token; next == "" {
+			return sum, nil
+		}
+	}
+}
