@@ -3,6 +3,7 @@ package histogram
 import (
 	"testing"
 	"time"
+	"unsafe"
 
 	"github.com/stretchr/testify/require"
 	"pgregory.net/rapid"
@@ -55,15 +56,52 @@ func TestCenturiesApartStillGivesANumber(t *testing.T) {
 
 func TestOrderOfMergingDoesNotMatter(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
-		a1, _ := feed(t, "cpu", noon, "a")
-		b1, _ := feed(t, "cpu", noon.Add(3*day), "b")
-		a2, b2 := a1.Clone(), b1.Clone()
-		a1.Merge(b1)
-		b2.Merge(&a2)
+		a, b := newPair("cpu").feed(t, noon, "a"), newPair("cpu").feed(t, noon.Add(3*day), "b")
+		ab, ba := a.ours.Clone(), b.ours.Clone()
+		ab.Merge(&b.ours)
+		ba.Merge(&a.ours)
 		for _, p := range percentiles {
-			require.Equal(t, a1.Percentile(p), b2.Percentile(p))
+			require.Equal(t, ab.Percentile(p), ba.Percentile(p))
 		}
 	})
+}
+
+func TestACloneGoesItsOwnWay(t *testing.T) {
+	h := New(CPU, day)
+	h.Add(1, 1, noon)
+	c := h.Clone()
+	c.Add(1, 1, noon)
+	c.Subtract(1, 2, noon)
+	require.True(t, c.Empty())
+	require.Equal(t, CPU.Start(CPU.Bucket(1)+1), h.Percentile(1))
+}
+
+func TestOneSweepGivesWhatThreeGive(t *testing.T) {
+	rapid.Check(t, func(t *rapid.T) {
+		p := newPair(drawScheme(t)).feed(t, noon, "samples")
+		var ps [3]float64
+		for i := range ps {
+			ps[i] = rapid.Float64Range(0, 1).Draw(t, "p")
+		}
+		got := p.ours.Percentiles(ps)
+		for i := range ps {
+			require.Equal(t, p.theirs.Percentile(ps[i]), got[i], "p=%v of %v", ps[i], ps)
+		}
+	})
+}
+
+func TestAHalfLifeThatCannotBeKeptIsNamed(t *testing.T) {
+	for _, d := range []time.Duration{0, -day, time.Second / 2, day + time.Millisecond, MaxHalfLife + time.Second} {
+		require.ErrorContains(t, ValidHalfLife(d), d.String())
+		require.Panics(t, func() { New(CPU, d) })
+	}
+	for _, d := range []time.Duration{MinHalfLife, day, MaxHalfLife} {
+		require.NoError(t, ValidHalfLife(d))
+	}
+}
+
+func TestAHistogramIsSmall(t *testing.T) {
+	require.LessOrEqual(t, unsafe.Sizeof(Histogram{}), uintptr(48), "there are two for each container")
 }
 
 func BenchmarkAdd(b *testing.B) {
@@ -80,5 +118,15 @@ func BenchmarkPercentile(b *testing.B) {
 	}
 	for b.Loop() {
 		h.Percentile(0.9)
+	}
+}
+
+func BenchmarkPercentiles(b *testing.B) {
+	h := New(CPU, day)
+	for i := range 1000 {
+		h.Add(float64(i)/1000, 0.1, noon)
+	}
+	for b.Loop() {
+		h.Percentiles([3]float64{0.9, 0.5, 0.95})
 	}
 }
