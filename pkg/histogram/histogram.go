@@ -122,11 +122,25 @@ func (h *Histogram) Empty() bool { return h.weight(h.lo) < Epsilon }
 
 // factor is what a sample at t weighs beside one at the reference.
 func (h *Histogram) factor(t time.Time) float64 {
-	halfLife := h.halfLifeDuration()
-	if t.After(h.referenceTime().Add(maxDecayExponent * halfLife)) {
+	age := h.age(t)
+	if age > maxDecayExponent*h.halfLifeDuration() {
 		h.moveReference(t)
+		age = h.age(t)
 	}
-	return math.Exp2(float64(t.Sub(h.referenceTime())) / float64(halfLife))
+	return math.Exp2(float64(age) / float64(h.halfLifeDuration()))
+}
+
+// age is how long after the reference t is, as t.Sub gives it, without making a time.Time for each sample.
+func (h *Histogram) age(t time.Time) time.Duration {
+	const most = math.MaxInt64 / int64(time.Second)
+	switch seconds := t.Unix() + yearOne - h.reference; {
+	case seconds >= most:
+		return math.MaxInt64
+	case seconds < -most:
+		return math.MinInt64
+	default:
+		return time.Duration(seconds)*time.Second + time.Duration(t.Nanosecond())
+	}
 }
 
 // moveReference makes the multiple of the half-life nearest to t the reference; weights scale by a
@@ -134,7 +148,7 @@ func (h *Histogram) factor(t time.Time) float64 {
 func (h *Histogram) moveReference(t time.Time) {
 	halfLife := h.halfLifeDuration()
 	t = t.Round(halfLife)
-	exponent := math.Floor(float64(h.referenceTime().Sub(t))/float64(halfLife) + 0.5)
+	exponent := math.Floor(float64(-h.age(t))/float64(halfLife) + 0.5)
 	scale := math.Ldexp(1, int(exponent))
 	for b := int(h.lo); b <= int(h.hi); b++ {
 		h.weights[b-int(h.base)] *= scale

@@ -103,30 +103,3 @@ func TestAHalfLifeThatCannotBeKeptIsNamed(t *testing.T) {
 func TestAHistogramIsSmall(t *testing.T) {
 	require.LessOrEqual(t, unsafe.Sizeof(Histogram{}), uintptr(48), "there are two for each container")
 }
-
-func BenchmarkAdd(b *testing.B) {
-	h := New(CPU, day)
-	for i := 0; b.Loop(); i++ {
-		h.Add(float64(i%100)/100, 0.1, noon)
-	}
-}
-
-func BenchmarkPercentile(b *testing.B) {
-	h := New(CPU, day)
-	for i := range 1000 {
-		h.Add(float64(i)/1000, 0.1, noon)
-	}
-	for b.Loop() {
-		h.Percentile(0.9)
-	}
-}
-
-func BenchmarkPercentiles(b *testing.B) {
-	h := New(CPU, day)
-	for i := range 1000 {
-		h.Add(float64(i)/1000, 0.1, noon)
-	}
-	for b.Loop() {
-		h.Percentiles([3]float64{0.9, 0.5, 0.95})
-	}
-}

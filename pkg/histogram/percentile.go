@@ -11,20 +11,31 @@ func (h *Histogram) Percentiles(ps [3]float64) [3]float64 {
 	if h.Empty() {
 		return [3]float64{}
 	}
+	order := ascending(ps)
 	last := h.end(h.hi)
-	ends, missing := [3]float64{last, last, last}, len(ps)
-	var reached [3]bool
-	sum := 0.0
-	for b := h.lo; b < h.hi && missing > 0; b++ {
-		sum += h.weights[b-h.base]
-		for i, p := range ps {
-			if !reached[i] && sum >= p*h.total {
-				ends[i], reached[i] = h.end(b), true
-				missing--
+	ends := [3]float64{last, last, last}
+	run := h.weights[h.lo-h.base : h.hi-h.base]
+	sum, next, threshold := 0.0, 0, ps[order[0]]*h.total
+	for i, w := range run {
+		for sum += w; sum >= threshold; threshold = ps[order[next]] * h.total {
+			ends[order[next]] = h.end(h.lo + uint8(i))
+			if next++; next == len(ps) {
+				return ends
 			}
 		}
 	}
 	return ends
+}
+
+// ascending returns the indices of ps by rising value.
+func ascending(ps [3]float64) [3]int {
+	o := [3]int{0, 1, 2}
+	for _, pair := range [...][2]int{{0, 1}, {1, 2}, {0, 1}} {
+		if i, j := pair[0], pair[1]; ps[o[i]] > ps[o[j]] {
+			o[i], o[j] = o[j], o[i]
+		}
+	}
+	return o
 }
 
 func (h *Histogram) end(b uint8) float64 {
