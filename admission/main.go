@@ -9,6 +9,8 @@ import (
 	"syscall"
 
 	"github.com/spf13/cobra"
+
+	"github.com/sartor-vpa/sartor/pkg/flags"
 )
 
 func main() {
@@ -40,6 +42,7 @@ its own certificates and tells the API server about them.`,
 			return run(cmd.Context(), o, cmd.ErrOrStderr())
 		},
 	}
+	flags.GroupHelp(c)
 	o.addFlags(c.Flags())
 	return c
 }

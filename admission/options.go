@@ -14,6 +14,7 @@ import (
 
 	"github.com/sartor-vpa/sartor/admission/certs"
 	"github.com/sartor-vpa/sartor/pkg/apiserver"
+	"github.com/sartor-vpa/sartor/pkg/flags"
 	"github.com/sartor-vpa/sartor/pkg/logging"
 )
 
@@ -49,16 +50,22 @@ func defaultOptions() *options {
 }
 
 func (o *options) addFlags(fs *pflag.FlagSet) {
-	o.apiserver.AddFlags(fs)
-	fs.StringVar(&o.bindAddress, "bind-address", o.bindAddress, "IP address that reviews are served on. Empty: all.")
-	fs.IntVar(&o.port, "port", o.port, "Port that reviews are served on, over TLS.")
-	fs.StringVar(&o.address, "address", o.address, `Address of /metrics, /healthz and /readyz, "0" for none.`)
-	fs.StringVar(&o.namespace, "webhook-namespace", o.namespace, "Namespace of the Service and of the Secret. $NAMESPACE sets its default.")
-	fs.StringVar(&o.service, "webhook-service", o.service, "Service that the API server calls; the certificate is made out to it.")
-	fs.StringVar(&o.secret, "ca-secret", o.secret, "Secret of the certificate authority that all replicas share. It must exist; if empty it is filled.")
-	fs.StringVar(&o.configuration, "webhook-configuration", o.configuration, "MutatingWebhookConfiguration that the certificate authority is published in.")
-	fs.DurationVar(&o.shutdownDelay, "shutdown-delay", o.shutdownDelay, "How long reviews are still accepted after SIGTERM, while /readyz already says no.")
-	o.logging.AddFlags(fs)
+	flags.Group(fs, "Cluster", o.apiserver.AddFlags)
+	flags.Group(fs, "Reviews", func(fs *pflag.FlagSet) {
+		fs.StringVar(&o.bindAddress, "bind-address", o.bindAddress, "IP address that reviews are served on. Empty: all.")
+		fs.IntVar(&o.port, "port", o.port, "Port that reviews are served on, over TLS.")
+		fs.DurationVar(&o.shutdownDelay, "shutdown-delay", o.shutdownDelay, "How long reviews are still accepted after SIGTERM, while /readyz already says no.")
+	})
+	flags.Group(fs, "Certificates", func(fs *pflag.FlagSet) {
+		fs.StringVar(&o.namespace, "webhook-namespace", o.namespace, "Namespace of the Service and of the Secret. $NAMESPACE sets its default.")
+		fs.StringVar(&o.service, "webhook-service", o.service, "Service that the API server calls; the certificate is made out to it.")
+		fs.StringVar(&o.secret, "ca-secret", o.secret, "Secret of the certificate authority that all replicas share. It must exist; if empty it is filled.")
+		fs.StringVar(&o.configuration, "webhook-configuration", o.configuration, "MutatingWebhookConfiguration that the certificate authority is published in.")
+	})
+	flags.Group(fs, "Serving and logging", func(fs *pflag.FlagSet) {
+		fs.StringVar(&o.address, "address", o.address, `Address of /metrics, /healthz and /readyz, "0" for none.`)
+		o.logging.AddFlags(fs)
+	})
 }
 
 // validate reports the first flag that cannot be used.

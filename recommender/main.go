@@ -5,8 +5,13 @@ import (
 	"fmt"
 	"os"
 
+	"github.com/go-logr/logr"
 	"github.com/spf13/cobra"
+	"github.com/spf13/pflag"
 	ctrl "sigs.k8s.io/controller-runtime"
+
+	"github.com/sartor-vpa/sartor/pkg/flags"
+	"github.com/sartor-vpa/sartor/pkg/logging"
 )
 
 func main() {
@@ -28,12 +33,23 @@ with kubectl describe vpa.`,
 		SilenceUsage:  true,
 		SilenceErrors: true,
 		RunE: func(cmd *cobra.Command, _ []string) error {
+			o.complete()
 			if err := o.validate(); err != nil {
 				return err
 			}
+			tellIdle(logging.New(cmd.ErrOrStderr(), o.log), cmd.Flags())
 			return run(cmd.Context(), o)
 		},
 	}
+	cmd.SetGlobalNormalizationFunc(flags.Dashes)
+	flags.GroupHelp(cmd)
 	o.addFlags(cmd.Flags())
 	return cmd
+}
+
+// tellIdle logs which flags were set that have no effect.
+func tellIdle(log logr.Logger, fs *pflag.FlagSet) {
+	if idle := flags.Idle(fs); len(idle) > 0 {
+		log.Info("Flags of upstream's were set that have no effect here", "flags", idle)
+	}
 }
