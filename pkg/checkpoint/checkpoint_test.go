@@ -33,7 +33,7 @@ func learnt() *aggregate.Workload {
 }
 
 // throughAPI is what the API server gives back of an object.
-func throughAPI(t testing.TB, cp *vpav1.VerticalPodAutoscalerCheckpoint) *vpav1.VerticalPodAutoscalerCheckpoint {
+func throughAPI(t require.TestingT, cp *vpav1.VerticalPodAutoscalerCheckpoint) *vpav1.VerticalPodAutoscalerCheckpoint {
 	data, err := json.Marshal(cp)
 	require.NoError(t, err)
 	out := &vpav1.VerticalPodAutoscalerCheckpoint{}
