@@ -218,12 +218,12 @@ var scenarios = map[string][]byte{
 	"a peak is raised and stored while its interval runs": {4, 0, 1, 0x91, 4, 0, 1, 0x92, 11, 0, 1, 0, 4, 0, 1, 0x91, 11, 0, 11, 0},
 	"a kill, a higher one, usage above both":              {4, 0, 1, 0x93, 8, 0, 1, 0x93, 8, 0, 1, 0x95, 4, 0, 1, 0xa9, 8, 0, 1, 0},
 	"a kill of one that was never seen, from the past":    {8, 0, 1, 0, 8, 0, 7, 0x91, 8, 0, 15, 0x91, 4, 0, 1, 0x91},
-	"peaks of nothing":                                    {4, 0, 1, 0, 4, 0, 1, 0x95, 4, 0, 11, 0, 11, 0, 0, 0, 4, 0, 1, 0},
-	"a clock goes back by a day":                          {0, 0, 1, 0x33, 4, 0, 0, 0x91, 0, 0, 15, 0x35, 4, 0, 0, 0x95, 8, 0, 0, 0x95},
-	"a gap of 150 days, twice":                            {0, 0, 1, 0x33, 4, 0, 0, 0x91, 0, 0, 14, 0x35, 4, 0, 0, 0x95, 11, 0, 0, 0, 0, 0, 14, 0x31, 4, 0, 0, 0x81},
-	"rules change in an interval":                         {9, 0, 0, 2, 4, 0, 1, 0x91, 4, 0, 8, 0x92, 9, 0, 0, 3, 4, 0, 8, 0x93, 4, 0, 1, 0x92, 8, 0, 0, 0x94},
-	"two pods, one is gone":                               {4, 0, 1, 0x91, 4, 2, 1, 0x95, 4, 3, 0, 0x95, 10, 0, 0, 0, 4, 0, 1, 0x93, 11, 0, 0, 0, 4, 2, 1, 0x99},
-	"more than there can be":                              {0, 0, 1, 255, 4, 0, 0, 255, 8, 0, 0, 255, 11, 0, 12, 0, 0, 0, 1, 0},
+	"peaks of nothing":            {4, 0, 1, 0, 4, 0, 1, 0x95, 4, 0, 11, 0, 11, 0, 0, 0, 4, 0, 1, 0},
+	"a clock goes back by a day":  {0, 0, 1, 0x33, 4, 0, 0, 0x91, 0, 0, 15, 0x35, 4, 0, 0, 0x95, 8, 0, 0, 0x95},
+	"a gap of 150 days, twice":    {0, 0, 1, 0x33, 4, 0, 0, 0x91, 0, 0, 14, 0x35, 4, 0, 0, 0x95, 11, 0, 0, 0, 0, 0, 14, 0x31, 4, 0, 0, 0x81},
+	"rules change in an interval": {9, 0, 0, 2, 4, 0, 1, 0x91, 4, 0, 8, 0x92, 9, 0, 0, 3, 4, 0, 8, 0x93, 4, 0, 1, 0x92, 8, 0, 0, 0x94},
+	"two pods, one is gone":       {4, 0, 1, 0x91, 4, 2, 1, 0x95, 4, 3, 0, 0x95, 10, 0, 0, 0, 4, 0, 1, 0x93, 11, 0, 0, 0, 4, 2, 1, 0x99},
+	"more than there can be":      {0, 0, 1, 255, 4, 0, 0, 255, 8, 0, 0, 255, 11, 0, 12, 0, 0, 0, 1, 0},
 }
 
 func TestWhateverHappensBothRecommendTheSame(t *testing.T) {
