@@ -50,6 +50,9 @@ type Options struct {
 	// least. A change of usage shows in metrics.k8s.io after up to three of them.
 	MetricResolution time.Duration
 
+	// Audit lets the API server write down every write of a VPA or of a checkpoint: see Writes.
+	Audit bool
+
 	// Progress gets lines like "  3.2s  etcd and kube-apiserver ready"; nil: silent.
 	Progress io.Writer
 }

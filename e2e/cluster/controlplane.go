@@ -31,45 +31,6 @@ func (c *Cluster) startEtcd(ctx context.Context) error {
 	})
 }
 
-func (c *Cluster) startAPIServer(ctx context.Context) error {
-	etcd, err := c.address("etcd")
-	if err != nil {
-		return err
-	}
-	port, err := c.Port("kube-apiserver")
-	if err != nil {
-		return err
-	}
-	return c.start(ctx, Program{
-		Name: "kube-apiserver",
-		Args: []string{
-			"--bind-address=127.0.0.1", "--advertise-address=127.0.0.1", "--secure-port=" + strconv.Itoa(port),
-			"--endpoint-reconciler-type=none", // endpoints may not hold loopback addresses
-			"--etcd-servers=http://" + etcd, "--service-cluster-ip-range=10.96.0.0/16",
-			"--authorization-mode=Node,RBAC", "--enable-admission-plugins=NodeRestriction", "--allow-privileged",
-			"--client-ca-file=" + c.pki("ca.crt"),
-			"--tls-cert-file=" + c.pki("kube-apiserver.crt"), "--tls-private-key-file=" + c.pki("kube-apiserver.key"),
-			"--service-account-issuer=https://kubernetes.default.svc",
-			"--service-account-key-file=" + c.pki("service-account.pub"),
-			"--service-account-signing-key-file=" + c.pki("service-account.key"),
-			"--kubelet-client-certificate=" + c.pki("kube-apiserver-kubelet-client.crt"),
-			"--kubelet-client-key=" + c.pki("kube-apiserver-kubelet-client.key"),
-			"--kubelet-preferred-address-types=InternalIP",
-			// Aggregation. Without --enable-aggregator-routing: with it, services of type ExternalName
-			// would not be followed, and they are how our processes are reached.
-			"--requestheader-client-ca-file=" + c.pki("front-proxy-ca.crt"),
-			"--requestheader-allowed-names=front-proxy-client", "--requestheader-username-headers=X-Remote-User",
-			"--requestheader-group-headers=X-Remote-Group", "--requestheader-extra-headers-prefix=X-Remote-Extra-",
-			"--proxy-client-cert-file=" + c.pki("front-proxy-client.crt"),
-			"--proxy-client-key-file=" + c.pki("front-proxy-client.key"),
-		},
-		Ready: func(ctx context.Context) error {
-			return c.client.Discovery().RESTClient().Get().AbsPath("/readyz").Do(ctx).Error()
-		},
-		ReadyTimeout: time.Minute,
-	})
-}
-
 // startControllerManager waits for the first thing that the controllers make and pods cannot be
 // without: a namespace's default service account.
 func (c *Cluster) startControllerManager(ctx context.Context) error {

@@ -32,10 +32,8 @@ func (c *Cluster) down() error {
 
 	err := stopAll(guests, guestGrace)
 	c.fail(errStopped) // after the guests: their end is not the cluster's
-	clients, servers := own[min(2, len(own)):], own[:min(2, len(own))]
-	err = errors.Join(err, stopAll(clients, ownGrace))
-	for i := len(servers) - 1; i >= 0; i-- { // the API server, then etcd
-		err = errors.Join(err, stopAll(servers[i:i+1], ownGrace))
+	for _, stage := range inOrder(own) {
+		err = errors.Join(err, stopAll(stage, ownGrace))
 	}
 	if c.slot != nil {
 		c.slot.Free()
@@ -48,6 +46,22 @@ func (c *Cluster) down() error {
 		return fmt.Errorf("stop cluster: %w", err)
 	}
 	return nil
+}
+
+// inOrder is in which order the cluster's programs stop: first those that call the API server, then it, then etcd.
+func inOrder(own []*process.Process) [3][]*process.Process {
+	var stages [3][]*process.Process
+	for _, p := range own {
+		stage := 0
+		switch p.Name() {
+		case apiServer:
+			stage = 1
+		case "etcd":
+			stage = 2
+		}
+		stages[stage] = append(stages[stage], p)
+	}
+	return stages
 }
 
 // stopAll stops the processes at the same time. That one had to be killed is no error: it is gone.

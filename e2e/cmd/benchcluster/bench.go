@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"time"
 
+	"k8s.io/apimachinery/pkg/runtime"
 	vpaclient "k8s.io/autoscaler/vertical-pod-autoscaler/pkg/client/clientset/versioned"
 	"k8s.io/client-go/kubernetes"
 	metricsclient "k8s.io/metrics/pkg/client/clientset/versioned"
@@ -30,8 +31,9 @@ func newBench(ctx context.Context, c *cluster.Cluster, o options) (*bench, error
 	b := &bench{options: o, cluster: c, began: time.Now()}
 	config := c.RESTConfig()
 	var errs [3]error
-	b.kube, errs[0] = kubernetes.NewForConfig(config)
-	b.vpa, errs[1] = vpaclient.NewForConfig(config)
+	b.vpa, errs[0] = vpaclient.NewForConfig(config)
+	config.ContentType = runtime.ContentTypeProtobuf // which VPAs, being custom resources, are not to be had in
+	b.kube, errs[1] = kubernetes.NewForConfig(config)
 	b.metrics, errs[2] = metricsclient.NewForConfig(config)
 	if err := errors.Join(errs[:]...); err != nil {
 		return nil, err
