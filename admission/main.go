@@ -42,6 +42,7 @@ its own certificates and tells the API server about them.`,
 			return run(cmd.Context(), o, cmd.ErrOrStderr())
 		},
 	}
+	c.SetGlobalNormalizationFunc(flags.Dashes)
 	flags.GroupHelp(c)
 	o.addFlags(c.Flags())
 	return c
