@@ -41,6 +41,8 @@ type pods struct {
 	mu     sync.Mutex
 	known  map[types.NamespacedName]record
 	owners map[ownerKey]*owner
+	// words are those that many owners have in common.
+	words map[string]string
 	// unresolved are the owners to be asked for, in turn.
 	unresolved []*owner
 	// changed and gone are what PodChanges will tell. Names may be in there more than once, and may be wrong by now.
@@ -90,6 +92,9 @@ func (p *pods) replace(all []*sighting) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	p.round++
+	if len(p.known) == 0 {
+		p.known = make(map[types.NamespacedName]record, len(all))
+	}
 	for _, s := range all {
 		p.put(s)
 	}
@@ -188,12 +193,27 @@ func (p *pods) own(s *sighting) *owner {
 	key := keyOf(s)
 	o, known := p.owners[key]
 	if !known {
+		key.namespace, key.apiVersion, key.kind = p.word(key.namespace), p.word(key.apiVersion), p.word(key.kind)
 		o = &owner{key: key}
 		p.owners[key] = o
 		p.unresolved = append(p.unresolved, o)
 	}
 	o.pods++
 	return o
+}
+
+// maxWords bounds words, for pods may name any kind of owner. Beyond that all are forgotten.
+const maxWords = 10_000
+
+func (p *pods) word(text string) string {
+	if known, ok := p.words[text]; ok {
+		return known
+	}
+	if p.words == nil || len(p.words) >= maxWords {
+		p.words = map[string]string{}
+	}
+	p.words[text] = text
+	return text
 }
 
 func (p *pods) disown(o *owner) {

@@ -19,6 +19,46 @@ type Shape struct {
 	Guaranteed bool
 }
 
+// maxLists bounds how many lists of resources are kept to be shared, of some 700 bytes each. Beyond
+// that all are forgotten, and sharing begins anew.
+const maxLists = 4096
+
+// shapes make shapes of pods, for one goroutine at a time. Templates that differ ask for the same
+// resources often enough.
+type shapes struct {
+	pool    pool[Shape]
+	lists   map[string]corev1.ResourceList
+	scratch []byte
+}
+
+// of returns the pod's shape.
+func (s *shapes) of(pod *corev1.Pod) *Shape {
+	s.scratch = shapeKey(s.scratch[:0], pod)
+	return s.pool.get(s.scratch, func() Shape {
+		shape := newShape(pod)
+		for name, resources := range shape.Declared {
+			resources.Requests, resources.Limits = s.shared(resources.Requests), s.shared(resources.Limits)
+			shape.Declared[name] = resources
+		}
+		return shape
+	})
+}
+
+func (s *shapes) shared(list corev1.ResourceList) corev1.ResourceList {
+	if list == nil {
+		return nil
+	}
+	key := appendList(nil, list)
+	if known, ok := s.lists[string(key)]; ok {
+		return known
+	}
+	if s.lists == nil || len(s.lists) >= maxLists {
+		s.lists = map[string]corev1.ResourceList{}
+	}
+	s.lists[string(key)] = list
+	return list
+}
+
 func newShape(pod *corev1.Pod) Shape {
 	s := Shape{
 		Containers: make([]string, 0, len(pod.Spec.Containers)),
@@ -50,18 +90,15 @@ func appendContainers(key []byte, containers []corev1.Container) []byte {
 	return key
 }
 
-// appendList appends cpu and memory in their canonical form: 1Gi and 1024Mi are the same.
+// appendList appends cpu and memory in their canonical form: 1Gi and 1024Mi are the same. A semicolon,
+// which no quantity has, ends each.
 func appendList(key []byte, list corev1.ResourceList) []byte {
-	for _, name := range []corev1.ResourceName{corev1.ResourceCPU, corev1.ResourceMemory} {
-		quantity, ok := list[name]
-		if !ok {
-			key = append(key, 0)
-			continue
+	for _, name := range [...]corev1.ResourceName{corev1.ResourceCPU, corev1.ResourceMemory} {
+		if quantity, ok := list[name]; ok {
+			number, suffix := quantity.CanonicalizeBytes(key[len(key):])
+			key = append(append(key, number...), suffix...)
 		}
-		var space [64]byte
-		number, suffix := quantity.CanonicalizeBytes(space[:0])
-		key = binary.AppendUvarint(key, uint64(len(number)+len(suffix)))
-		key = append(append(key, number...), suffix...)
+		key = append(key, ';')
 	}
 	return key
 }

@@ -2,6 +2,7 @@ package cluster
 
 import (
 	"encoding/binary"
+	"sync"
 	"time"
 
 	corev1 "k8s.io/api/core/v1"
@@ -64,8 +65,10 @@ type instances struct{ list []instance }
 
 // eyes make sightings of pods.
 type eyes struct {
-	shapes    pool[Shape]
+	mu        sync.Mutex
+	shapes    shapes
 	instances pool[instances]
+	scratch   []byte
 }
 
 // see returns what is read of a pod.
@@ -77,8 +80,9 @@ func (e *eyes) see(pod *corev1.Pod) *sighting {
 	if owner := metav1.GetControllerOfNoCopy(pod); owner != nil {
 		s.OwnerReferences = []metav1.OwnerReference{*owner}
 	}
-	var space [512]byte
-	s.shape = e.shapes.get(shapeKey(space[:0], pod), func() Shape { return newShape(pod) })
+	e.mu.Lock()
+	s.shape = e.shapes.of(pod)
+	e.mu.Unlock()
 	s.containers = make([]status, 0, len(pod.Status.ContainerStatuses))
 	for i := range pod.Status.ContainerStatuses {
 		s.containers = append(s.containers, statusOf(pod, &pod.Status.ContainerStatuses[i]))
@@ -134,14 +138,16 @@ func (e *eyes) keep(seen []status) *instances {
 	if len(seen) == 0 {
 		return nil
 	}
-	var space [256]byte
-	key := space[:0]
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	key := e.scratch[:0]
 	for i := range seen {
 		key = appendText(key, seen[i].name)
 		key = append(key, byte(seen[i].state))
 		key = binary.AppendVarint(key, int64(seen[i].restarts))
 		key = binary.AppendVarint(key, int64(seen[i].memory))
 	}
+	e.scratch = key
 	return e.instances.get(key, func() instances {
 		list := make([]instance, len(seen))
 		for i := range seen {
