@@ -70,8 +70,8 @@ type row struct {
 	name string
 	unit unit
 	of   func(reading) float64
-	// target is the ratio of ours to upstream's that is asked for at most.
-	target float64
+	// target is the ratio of ours to upstream's that is asked for at most; nil where none is.
+	target *float64
 	// alone is set where upstream has nothing to compare with: ours itself stands for the ratio.
 	alone bool
 }

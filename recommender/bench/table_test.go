@@ -27,21 +27,33 @@ func (l line) ratio() (float64, bool) {
 	return *ours / *theirs, true
 }
 
+// verdict says whether the target is met, and nothing where that is not to be said.
+func (l line) verdict(ratio float64, known bool) string {
+	switch {
+	case !known || l.target == nil:
+		return ""
+	case ratio > *l.target:
+		return "MISSED"
+	}
+	return "ok"
+}
+
 // print writes a table for people, and then a line for each row for programs.
 func print(out io.Writer, lines []line) {
 	const columns = "%-24s %14s %14s %8s %8s  %s\n"
 	fmt.Fprintf(out, columns, "", "ours", "upstream", "ratio", "target", "")
 	var ratios strings.Builder
 	for _, l := range lines {
-		ratio, verdict := "-", ""
-		if r, ok := l.ratio(); ok {
-			ratio, verdict = fmt.Sprintf("%.3f", r), "ok"
-			if r > l.target {
-				verdict = "MISSED"
-			}
+		ratio, target := "-", "-"
+		r, known := l.ratio()
+		if known {
+			ratio = fmt.Sprintf("%.3f", r)
 			fmt.Fprintf(&ratios, "RATIO %s %.4g\n", l.name, r)
 		}
-		fmt.Fprintf(out, columns, l.name, l.unit.show(l.found[ours]), l.unit.show(l.found[upstreams]), ratio, fmt.Sprint(l.target), verdict)
+		if l.target != nil {
+			target = fmt.Sprint(*l.target)
+		}
+		fmt.Fprintf(out, columns, l.name, l.unit.show(l.found[ours]), l.unit.show(l.found[upstreams]), ratio, target, l.verdict(r, known))
 	}
 	fmt.Fprintf(out, "\n%s", ratios.String())
 }
@@ -74,20 +86,23 @@ func TestTheReportTellsRatiosAndWhatIsMissed(t *testing.T) {
 	one, two, none := 1e6, 4e6, 0.0
 	var out strings.Builder
 	print(&out, []line{
-		{row{name: "quick", unit: milliseconds, target: 0.3}, [2]*float64{&one, &two}},
-		{row{name: "slow", unit: byteCount, target: 0.2}, [2]*float64{&one, &two}},
-		{row{name: "not-yet", unit: megabytes}, [2]*float64{nil, &two}},
-		{row{name: "alone", unit: writes, alone: true}, [2]*float64{&none, nil}},
+		{row{name: "quick", unit: milliseconds, target: atMost(0.3)}, [2]*float64{&one, &two}},
+		{row{name: "slow", unit: byteCount, target: atMost(0.2)}, [2]*float64{&one, &two}},
+		{row{name: "not-yet", unit: megabytes, target: atMost(1)}, [2]*float64{nil, &two}},
+		{row{name: "untold", unit: milliseconds}, [2]*float64{&one, &two}},
+		{row{name: "alone", unit: writes, alone: true, target: atMost(0)}, [2]*float64{&none, nil}},
 	})
 	require.Equal(t, `
                                    ours       upstream    ratio   target
 quick                            1.0 ms         4.0 ms    0.250      0.3  ok
 slow                          1000000 B      4000000 B    0.250      0.2  MISSED
-not-yet                               -         4.0 MB        -        0
+not-yet                               -         4.0 MB        -        1
+untold                           1.0 ms         4.0 ms    0.250        -
 alone                          0 writes              -    0.000        0  ok
 
 RATIO quick 0.25
 RATIO slow 0.25
+RATIO untold 0.25
 RATIO alone 0
 `, "\n"+strings.ReplaceAll(out.String(), "  \n", "\n"))
 }
