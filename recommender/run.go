@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"net/http"
+	"net/http/pprof"
 	"os"
 	"time"
 
@@ -16,12 +17,11 @@ import (
 	metricsclient "k8s.io/metrics/pkg/client/clientset/versioned/typed/metrics/v1beta1"
 	ctrl "sigs.k8s.io/controller-runtime"
 	"sigs.k8s.io/controller-runtime/pkg/manager"
+	ctrlmetrics "sigs.k8s.io/controller-runtime/pkg/metrics"
 	metricsserver "sigs.k8s.io/controller-runtime/pkg/metrics/server"
 
 	"github.com/sartor-vpa/sartor/pkg/aggregate"
-	"github.com/sartor-vpa/sartor/pkg/estimate"
 	"github.com/sartor-vpa/sartor/pkg/logging"
-	"github.com/sartor-vpa/sartor/pkg/policy"
 	"github.com/sartor-vpa/sartor/pkg/target"
 	"github.com/sartor-vpa/sartor/recommender/cluster"
 	"github.com/sartor-vpa/sartor/recommender/history"
@@ -43,7 +43,7 @@ func run(ctx context.Context, o *options) error {
 	if err != nil {
 		return err
 	}
-	view, err := newView(ctx, config, mgr, o, log)
+	view, err := newView(config, mgr, o, log)
 	if err != nil {
 		return err
 	}
@@ -55,15 +55,14 @@ func run(ctx context.Context, o *options) error {
 	if err != nil {
 		return err
 	}
-	l := loop.New(loop.Options{
-		Interval:        o.interval,
-		HistoryLength:   o.history.Length,
-		CandidateSuffix: o.candidateSuffix,
-		Aggregate:       aggregate.DefaultOptions(),
-		Estimate:        estimate.DefaultOptions(),
-		Limits:          policy.DefaultLimitPolicy(),
-	}, view, podmetrics.New(metrics), past, time.Now, log.WithName("loop"))
-	if err := mgr.Add(manager.RunnableFunc(l.Start)); err != nil {
+	l := loop.New(o.forLoop(), view, podmetrics.New(metrics, podmetrics.InNamespace(o.scope.Namespace)), past, loop.NewMeter(ctrlmetrics.Registry), time.Now, log.WithName("loop"))
+	ctrlmetrics.Registry.MustRegister(l.Collector())
+	if err := mgr.Add(manager.RunnableFunc(func(ctx context.Context) error {
+		if err := view.WaitForSync(ctx); err != nil {
+			return nil // it ends before it began
+		}
+		return l.Start(ctx)
+	})); err != nil {
 		return err
 	}
 	health.check = l.Healthy
@@ -79,8 +78,8 @@ func newManager(config *rest.Config, o *options, h http.Handler) (ctrl.Manager, 
 	}
 	mgr, err := ctrl.NewManager(config, ctrl.Options{
 		Scheme:                        scheme,
-		Cache:                         cluster.CacheOptions(),
-		Metrics:                       metricsserver.Options{BindAddress: o.address, ExtraHandlers: map[string]http.Handler{"/healthz": h, "/readyz": h, "/health-check": h}},
+		Cache:                         o.forCluster().Cache(),
+		Metrics:                       metricsserver.Options{BindAddress: o.address, ExtraHandlers: o.handlers(h)},
 		HealthProbeBindAddress:        "0",
 		LeaderElection:                o.leaderElect,
 		LeaderElectionNamespace:       o.leaseNamespace,
@@ -93,15 +92,14 @@ func newManager(config *rest.Config, o *options, h http.Handler) (ctrl.Manager, 
 	return mgr, nil
 }
 
-// newView returns what the loop sees of the cluster, with its caches to be filled at start.
-func newView(ctx context.Context, config *rest.Config, mgr ctrl.Manager, o *options, log logr.Logger) (*cluster.Cluster, error) {
+// newView returns what the loop sees of the cluster, which is filled when mgr starts.
+func newView(config *rest.Config, mgr ctrl.Manager, o *options, log logr.Logger) (*cluster.Cluster, error) {
 	kinds, err := discovery.NewDiscoveryClientForConfigAndClient(config, mgr.GetHTTPClient())
 	if err != nil {
 		return nil, fmt.Errorf("connecting to the API server's discovery: %w", err)
 	}
 	resolver := target.NewResolver(mgr.GetCache(), mgr.GetAPIReader(), target.NewDiscovery(kinds))
-	view := cluster.New(mgr.GetClient(), resolver, o.recommender, log.WithName("cluster"))
-	return view, view.Watch(ctx, mgr.GetCache())
+	return cluster.NewWithOptions(mgr, resolver, o.forCluster(), log.WithName("cluster"))
 }
 
 // newHistory returns nil where no server is configured.
@@ -134,4 +132,17 @@ func (h *health) ServeHTTP(w http.ResponseWriter, _ *http.Request) {
 		return
 	}
 	fmt.Fprintln(w, "ok")
+}
+
+// handlers are what is served beside /metrics.
+func (o *options) handlers(health http.Handler) map[string]http.Handler {
+	handlers := map[string]http.Handler{"/healthz": health, "/readyz": health, "/health-check": health}
+	if o.profiling {
+		handlers["/debug/pprof/"] = http.HandlerFunc(pprof.Index)
+		handlers["/debug/pprof/cmdline"] = http.HandlerFunc(pprof.Cmdline)
+		handlers["/debug/pprof/profile"] = http.HandlerFunc(pprof.Profile)
+		handlers["/debug/pprof/symbol"] = http.HandlerFunc(pprof.Symbol)
+		handlers["/debug/pprof/trace"] = http.HandlerFunc(pprof.Trace)
+	}
+	return handlers
 }

@@ -104,6 +104,9 @@ func (w *Workload) Aggregate(container string) *Aggregate {
 	return nil
 }
 
+// Len is how many containers were seen.
+func (w *Workload) Len() int { return len(w.containers) }
+
 // Containers returns the names of all containers that were seen, sorted.
 func (w *Workload) Containers() []string {
 	names := make([]string, len(w.containers))

@@ -23,6 +23,34 @@ type Workload struct {
 type Window struct {
 	Workload Workload
 	From, To time.Time
+	// Known is what need not be read.
+	Known Interval
+	// Rules say how usage of a container is aggregated; nil: as everywhere.
+	Rules func(container string) aggregate.Rules
+}
+
+// Interval is the time from From (inclusive) to To (exclusive).
+type Interval struct{ From, To time.Time }
+
+// minutes returns w with its bounds, and those of what is known, on whole minutes: what is known in part is known.
+func (w Window) minutes() Window {
+	w.From, w.To = w.From.Truncate(time.Minute), w.To.Truncate(time.Minute)
+	w.Known.From, w.Known.To = w.Known.From.Truncate(time.Minute), w.Known.To.Add(time.Minute-1).Truncate(time.Minute)
+	return w
+}
+
+// next returns the piece to read after at: a day, up to the end of w or to what is known. False if there is none.
+func (w Window) next(at time.Time) (Interval, bool) {
+	if !at.Before(w.Known.From) && at.Before(w.Known.To) {
+		at = w.Known.To
+	}
+	end := at.Add(piece)
+	for _, bound := range []time.Time{w.Known.From, w.To} {
+		if at.Before(bound) && end.After(bound) {
+			end = bound
+		}
+	}
+	return Interval{From: at, To: end}, at.Before(w.To)
 }
 
 // Answer is how far the request of a VPA has come: complete, or failed and to be tried again.

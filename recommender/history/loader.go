@@ -12,6 +12,7 @@ import (
 	"k8s.io/client-go/util/workqueue"
 
 	"github.com/sartor-vpa/sartor/pkg/aggregate"
+	"github.com/sartor-vpa/sartor/pkg/usage"
 )
 
 const (
@@ -67,7 +68,7 @@ func (j jittered) When(vpa types.NamespacedName) time.Duration {
 
 // Want has the window read for the VPA, in place of any that was wanted before.
 func (l *Loader) Want(vpa types.NamespacedName, w Window) {
-	w.From, w.To = w.From.Truncate(time.Minute), w.To.Truncate(time.Minute)
+	w = w.minutes()
 	l.mu.Lock()
 	l.jobs[vpa] = &job{window: w, next: w.From, usage: aggregate.NewWorkload(l.aggregate)}
 	l.mu.Unlock()
@@ -148,22 +149,29 @@ func (l *Loader) done(vpa types.NamespacedName, j *job) {
 
 // read goes on where j stopped. Memory intervals begin at a container's first sample, so time runs forwards.
 func (l *Loader) read(ctx context.Context, vpa types.NamespacedName, j *job) error {
-	for j.next.Before(j.window.To) {
-		end := j.next.Add(piece)
-		if end.After(j.window.To) {
-			end = j.window.To
+	for {
+		part, more := j.window.next(j.next)
+		if !more {
+			return nil
 		}
-		samples, dropped, err := l.reader.Read(ctx, Window{Workload: j.window.Workload, From: j.next, To: end})
+		samples, dropped, err := l.reader.Read(ctx, Window{Workload: j.window.Workload, From: part.From, To: part.To})
 		if err != nil {
-			return fmt.Errorf("history from %s to %s: %w", j.next.UTC().Format(time.RFC3339), end.UTC().Format(time.RFC3339), err)
+			return fmt.Errorf("history from %s to %s: %w", part.From.UTC().Format(time.RFC3339), part.To.UTC().Format(time.RFC3339), err)
 		}
 		for _, s := range samples {
-			if j.usage.Add(s) {
+			if j.add(s) {
 				j.samples++
 			}
 		}
-		j.next = end
-		l.log.V(1).Info("Read a piece of history", "vpa", vpa, "until", end, "samples", len(samples), "dropped", dropped)
+		j.next = part.To
+		l.log.V(1).Info("Read a piece of history", "vpa", vpa, "until", part.To, "samples", len(samples), "dropped", dropped)
 	}
-	return nil
+}
+
+// add folds a sample in. A container's rules hold from its first sample on.
+func (j *job) add(s usage.Sample) bool {
+	if j.window.Rules != nil && j.usage.Aggregate(s.Container.Name) == nil {
+		j.usage.SetRules(s.Container.Name, j.window.Rules(s.Container.Name))
+	}
+	return j.usage.Add(s)
 }

@@ -2,8 +2,6 @@ package loop
 
 import (
 	"fmt"
-	"maps"
-	"slices"
 	"strings"
 
 	corev1 "k8s.io/api/core/v1"
@@ -14,57 +12,43 @@ import (
 	"github.com/sartor-vpa/sartor/pkg/policy"
 	"github.com/sartor-vpa/sartor/pkg/target"
 	"github.com/sartor-vpa/sartor/pkg/usage"
+	"github.com/sartor-vpa/sartor/recommender/cluster"
 )
 
-// verdict is all that was decided for one VPA, for its status and the words around it.
-type verdict struct {
-	proposals       map[string]proposal
-	inheritance     *inheritance
-	recommendations []vpav1.RecommendedContainerResources
-	traces          []decision.Container
-	// short are containers with less than a day of samples, capped those that maxAllowed bounds.
-	short, capped []string
+// sentences tell how each container's recommendation came about.
+func (l *Loop) sentences(t *tracked, d decided, outcomes []outcome) string {
+	said := make([]string, len(outcomes))
+	for i := range outcomes {
+		said[i] = l.trace(t, d, &outcomes[i]).String()
+	}
+	return strings.Join(said, " ")
 }
 
-// note keeps what conditions will tell.
-func (v *verdict) note(container string, rec vpav1.RecommendedContainerResources, p proposal, rules policy.Container, bounds []resourceBound) {
-	if p.short {
-		v.short = append(v.short, container)
-	}
-	for _, b := range bounds {
-		if b.bound != policy.MaxAllowed {
+// trace tells how an outcome came about, down to the limit that the webhook will set.
+func (l *Loop) trace(t *tracked, d decided, o *outcome) decision.Container {
+	limits := l.projectedLimits(t, d.shape, o)
+	trace := decision.Container{Name: o.name, Origin: o.origin.String()}
+	for _, r := range usage.Resources {
+		v := &o.values[r]
+		if !v.known {
 			continue
 		}
-		name := corev1.ResourceName(b.resource.String())
-		said := fmt.Sprintf("%s's %s needs %s and maxAllowed is %s", container, name, people(b.resource, rec.UncappedTarget[name]), people(b.resource, rec.Target[name]))
-		if rules.Contradicts(name) {
-			said += ", which is below minAllowed"
-		}
-		v.capped = append(v.capped, said)
-	}
-}
-
-// trace tells how the container's recommendation came about, down to the limit that the webhook will set.
-func (l *Loop) trace(t *tracked, rec vpav1.RecommendedContainerResources, p proposal, bounds []resourceBound) decision.Container {
-	limits := l.projectedLimits(t, rec)
-	trace := decision.Container{Name: rec.ContainerName, Origin: p.origin}
-	for _, b := range bounds {
-		name := corev1.ResourceName(b.resource.String())
-		value := decision.Value{Resource: b.resource.String(), Target: people(b.resource, rec.Target[name]), Basis: l.basis(b.resource)}
-		if p.held {
+		value := decision.Value{Resource: r.String(), Target: people(r, v.target), Basis: l.basis(r)}
+		if o.held {
 			value.Basis = "held"
 		}
-		if b.estimate.AtMinimum {
+		if v.atMinimum {
 			value.Bounds = append(value.Bounds, "raised to the container's share of the pod minimum")
 		}
-		switch b.bound {
-		case policy.MinAllowed:
-			value.Bounds = append(value.Bounds, fmt.Sprintf("raised from %s by minAllowed", people(b.resource, rec.UncappedTarget[name])))
-		case policy.MaxAllowed:
-			value.Bounds = append(value.Bounds, fmt.Sprintf("capped from %s by maxAllowed", people(b.resource, rec.UncappedTarget[name])))
+		switch v.bound {
+		case minAllowed:
+			value.Bounds = append(value.Bounds, fmt.Sprintf("raised from %s by minAllowed", people(r, v.uncapped)))
+		case maxAllowed, globalMaxAllowed:
+			value.Bounds = append(value.Bounds, fmt.Sprintf("capped from %s by %s", people(r, v.uncapped), maximumOf[v.bound]))
+		case unbounded:
 		}
-		if limit, ok := limits[name]; ok {
-			value.Limit = people(b.resource, limit)
+		if limit, ok := limits[corev1.ResourceName(r.String())]; ok {
+			value.Limit = peopleQuantity(r, limit)
 		}
 		trace.Values = append(trace.Values, value)
 	}
@@ -82,27 +66,54 @@ func (l *Loop) basis(r usage.Resource) string {
 	return decision.Basis(l.options.Estimate.Percentiles[r].Target, l.options.Estimate.Margin, of)
 }
 
-// projectedLimits are the limits of the next pod, decided as the webhook decides: by what the newest pod that
-// has the container declared. None if the VPA is in mode Off.
-func (l *Loop) projectedLimits(t *tracked, rec vpav1.RecommendedContainerResources) corev1.ResourceList {
-	if target.UpdateMode(t.vpa) == vpav1.UpdateModeOff {
+// projectedLimits are the limits of the next pod, decided as the webhook decides: by what the newest pod declared.
+// None if the VPA is in mode Off.
+func (l *Loop) projectedLimits(t *tracked, shape *cluster.Shape, o *outcome) corev1.ResourceList {
+	if shape == nil || target.UpdateMode(t.vpa) == vpav1.UpdateModeOff {
 		return nil
 	}
-	for i := range t.pods {
-		declared, ok := t.pods[i].Declared[rec.ContainerName]
-		if !ok {
-			continue
-		}
-		return policy.Ask{
-			Declared: declared, Guaranteed: t.pods[i].Guaranteed,
-			Target: rec.Target, Policy: t.policy(rec.ContainerName), Limits: l.options.Limits,
-		}.Decide().Limits
+	declared, ok := shape.Declared[o.name]
+	if !ok {
+		return nil
 	}
-	return nil
+	return policy.Ask{
+		Declared: declared, Guaranteed: shape.Guaranteed, Target: o.recommendation().Target,
+		Policy: policy.ForContainer(t.vpa.Spec.ResourcePolicy, o.name), Limits: l.options.Limits,
+	}.Decide().Limits
 }
 
-// people writes a quantity as people do: memory in MiB, rounded up.
-func people(r usage.Resource, q resource.Quantity) string {
+// String says where values come from.
+func (o origin) String() string {
+	var said string
+	switch o.source {
+	case fromLive:
+		said = decision.Span(int(o.days)) + " of live metrics"
+	case fromCheckpoint:
+		said = decision.Span(int(o.days)) + " of live metrics and checkpoints"
+	case fromHistory:
+		said = decision.Span(int(o.days)) + " of Prometheus history and live metrics"
+	case fromPublication:
+		said = "the last publication, until history is read or live metrics cover a day"
+	case fromPublicationAlone:
+		said = "the last publication, until live metrics cover a day"
+	case fromPublicationResuming:
+		said = "the last publication, until live metrics cover what a restart missed"
+	}
+	if o.from == "" {
+		return said
+	}
+	primary, container, _ := strings.Cut(o.from, "/")
+	said = fmt.Sprintf("VPA %s's container %s: %s", primary, container, said)
+	if o.larger {
+		said += ", or its own where that is larger"
+	}
+	return said
+}
+
+// people writes an amount as people do: memory in MiB, rounded up.
+func people(r usage.Resource, a usage.Amount) string { return peopleQuantity(r, quantity(r, a)) }
+
+func peopleQuantity(r usage.Resource, q resource.Quantity) string {
 	if r == usage.CPU {
 		return q.String()
 	}
@@ -110,19 +121,4 @@ func people(r usage.Resource, q resource.Quantity) string {
 	return resource.NewQuantity((q.Value()+mi-1)/mi*mi, resource.BinarySI).String()
 }
 
-func sentences(traces []decision.Container) string {
-	said := make([]string, len(traces))
-	for i, t := range traces {
-		said[i] = t.String()
-	}
-	return strings.Join(said, " ")
-}
-
-// String says who inherits from whom.
-func (in *inheritance) String() string {
-	pairs := make([]string, 0, len(in.containers))
-	for _, own := range slices.Sorted(maps.Keys(in.containers)) {
-		pairs = append(pairs, own+" from "+in.containers[own])
-	}
-	return fmt.Sprintf("Values come from VPA %s: %s.", in.primary, strings.Join(pairs, ", "))
-}
+func joined(list []string) string { return strings.Join(list, ", ") }

@@ -15,22 +15,39 @@ import (
 	"github.com/sartor-vpa/sartor/pkg/aggregate"
 	"github.com/sartor-vpa/sartor/pkg/estimate"
 	"github.com/sartor-vpa/sartor/pkg/policy"
+	"github.com/sartor-vpa/sartor/pkg/target"
 	"github.com/sartor-vpa/sartor/pkg/usage"
 	"github.com/sartor-vpa/sartor/recommender/cluster"
 	"github.com/sartor-vpa/sartor/recommender/history"
+	"github.com/sartor-vpa/sartor/recommender/podmetrics"
 )
 
-// Cluster is where VPAs and pods come from, and where statuses go.
+// Cluster is where VPAs, pods and checkpoints come from, and where statuses and checkpoints go.
 type Cluster interface {
 	VPAs(context.Context) ([]*vpav1.VerticalPodAutoscaler, error)
-	Pods(context.Context) ([]cluster.Pod, error)
-	WriteStatus(context.Context, *vpav1.VerticalPodAutoscaler, vpav1.VerticalPodAutoscalerStatus) (*vpav1.VerticalPodAutoscaler, error)
+	PodChanges(context.Context) (cluster.Changes, error)
+	HPAs(target.Controller) []cluster.HPA
 	Changed() <-chan struct{}
+	Checkpoints(context.Context, func(*vpav1.VerticalPodAutoscalerCheckpoint)) error
+	// Exists reports whether there is a VPA of this name, whoever recommends for it.
+	Exists(types.NamespacedName) bool
+	// Owns reports whether this replica may write now for a VPA of VPAs.
+	Owns(*vpav1.VerticalPodAutoscaler) bool
+
+	Writer
+}
+
+// Writer is what may be called by several goroutines at once.
+type Writer interface {
+	WriteStatus(context.Context, *vpav1.VerticalPodAutoscaler, vpav1.VerticalPodAutoscalerStatus) (*vpav1.VerticalPodAutoscaler, error)
+	WriteCheckpoint(context.Context, *vpav1.VerticalPodAutoscalerCheckpoint) error
+	DeleteCheckpoint(context.Context, types.NamespacedName) error
+	Event(vpa *vpav1.VerticalPodAutoscaler, kind, reason, message string)
 }
 
 // Metrics is where live samples come from.
 type Metrics interface {
-	Samples(context.Context) ([]usage.Sample, error)
+	Each(context.Context, func(usage.Sample)) (podmetrics.Round, error)
 }
 
 // History reads the past in the background.
@@ -46,11 +63,36 @@ type Options struct {
 	Interval time.Duration
 	// HistoryLength is how much of the past is read for each VPA.
 	HistoryLength time.Duration
-	// CandidateSuffix ends the names of VPAs of release candidates; empty: nobody inherits.
+	// ForgetAfter is how long a container is remembered that no pod has any more.
+	ForgetAfter time.Duration
+	// CheckpointInterval is the least time between two checkpoints of a container; 0: none are read or written.
+	CheckpointInterval time.Duration
+	// CollectInterval is how often checkpoints without a VPA are deleted; 0: never.
+	CollectInterval time.Duration
+	// WriteTimeout bounds a batch of writes, so that an API server that hangs stops no round for long.
+	WriteTimeout time.Duration
+	// Workers is how many writes run at once.
+	Workers int
+	// CandidateSuffix ends the names of VPAs of release candidates; empty: they inherit by annotation alone.
 	CandidateSuffix string
-	Aggregate       aggregate.Options
-	Estimate        estimate.Options
-	Limits          policy.LimitPolicy
+	// SkipHPAConflicts leaves out a resource that an HPA scales the same workload on.
+	SkipHPAConflicts bool
+
+	Aggregate aggregate.Options
+	Estimate  estimate.Options
+	Policy    Policy
+	Limits    policy.LimitPolicy
+	// PerVPAConfig lets VPAs say how usage of their containers is learnt (upstream's feature gate).
+	PerVPAConfig bool
+}
+
+// Policy is what holds for all containers of the cluster.
+type Policy struct {
+	Global   policy.Global
+	Rounding policy.Rounding
+	// IntegerCPU lets VPAs ask for whole CPUs by annotation.
+	IntegerCPU bool
+	Minimum    policy.ContainerMinimum
 }
 
 // Loop is the recommender's state and its work on it.
@@ -61,19 +103,40 @@ type Loop struct {
 	history History // nil if there is none
 	now     func() time.Time
 	log     logr.Logger
+	meter   *Meter
 
 	vpas map[types.NamespacedName]*tracked
-	// finished is when the last tick ended, in seconds since 1970; 0 before the first.
-	finished atomic.Int64
+	// heirs are the VPAs that inherit from a VPA, sorted by name.
+	heirs map[types.NamespacedName][]types.NamespacedName
+	// groups are the pods of each controller, pods where each pod is.
+	groups map[target.Controller]*group
+	pods   map[types.NamespacedName]placed
+	// collected is when checkpoints without a VPA were deleted last.
+	collected time.Time
+	// scratch and outcomes are used again by each review.
+	scratch  []proposal
+	outcomes []outcome
+	backlog  backlog
+	// requests are to be done by the loop's goroutine.
+	requests chan func()
+
+	// started is when the first round began and finished when the last one ended, in seconds since 1970; 0: not yet.
+	started, finished atomic.Int64
 }
 
 // New returns a Loop; h may be nil.
-func New(o Options, c Cluster, m Metrics, h History, now func() time.Time, log logr.Logger) *Loop {
-	return &Loop{options: o, cluster: c, metrics: m, history: h, now: now, log: log, vpas: map[types.NamespacedName]*tracked{}}
+func New(o Options, c Cluster, m Metrics, h History, meter *Meter, now func() time.Time, log logr.Logger) *Loop {
+	return &Loop{
+		options: o, cluster: c, metrics: m, history: h, meter: meter, now: now, log: log,
+		vpas: map[types.NamespacedName]*tracked{}, heirs: map[types.NamespacedName][]types.NamespacedName{},
+		groups: map[target.Controller]*group{}, pods: map[types.NamespacedName]placed{},
+		requests: make(chan func()),
+	}
 }
 
-// Start works until ctx ends.
+// Start works until ctx ends, and then saves what is unsaved.
 func (l *Loop) Start(ctx context.Context) error {
+	l.started.Store(l.now().Unix())
 	ticker := time.NewTicker(l.options.Interval)
 	defer ticker.Stop()
 	var answers <-chan history.Answer
@@ -82,89 +145,79 @@ func (l *Loop) Start(ctx context.Context) error {
 	}
 	l.tick(ctx)
 	for {
+		more := l.ready()
 		select {
 		case <-ctx.Done():
-			return nil
+			return l.stop(ctx)
 		case <-ticker.C:
 			l.tick(ctx)
 		case <-l.cluster.Changed():
 			l.catchUp(ctx)
 		case answer := <-answers:
-			l.publish(ctx, l.learn(answer))
+			l.review(l.learn(answer))
+		case request := <-l.requests:
+			request()
+		case <-more:
+			l.write(ctx)
 		}
 	}
 }
 
-// tick is one round over everything.
+// tick is one round over everything. What it decides is written by and by.
 func (l *Loop) tick(ctx context.Context) {
-	l.track(ctx)
-	l.match(ctx)
-	l.fold(ctx)
-	l.publish(ctx, l.all())
+	defer l.meter.step("total")()
+	l.part("LoadPods", func() { l.match(ctx) })
+	l.part("LoadVPAs", func() { l.track(ctx) })
+	l.part("LoadMetrics", func() { l.fold(ctx) })
+	l.part("UpdateVPAs", func() { l.review(l.all()) })
+	l.part("MaintainCheckpoints", func() { l.checkpoint(ctx) })
+	l.meter.state(l)
 	l.finished.Store(l.now().Unix())
 }
 
-// catchUp publishes for VPAs that were created or changed, without waiting for the next tick.
-func (l *Loop) catchUp(ctx context.Context) {
-	due := l.track(ctx)
-	if len(due) > 0 {
-		l.match(ctx) // a new VPA has no pods yet
-	}
-	l.publish(ctx, due)
+// part runs a part of a round and measures it. Its name is upstream's.
+func (l *Loop) part(name string, work func()) {
+	defer l.meter.step(name)()
+	work()
 }
 
-// Healthy returns an error when no tick has ended for five intervals.
+// catchUp takes care of VPAs that were created or changed, without waiting for the next round.
+func (l *Loop) catchUp(ctx context.Context) {
+	l.match(ctx)
+	l.review(l.track(ctx))
+}
+
+// do has the loop's goroutine call f, between everything else, and waits for it. f is not called if ctx ends before.
+func (l *Loop) do(ctx context.Context, f func()) error {
+	done := make(chan struct{})
+	select {
+	case l.requests <- func() { defer close(done); f() }:
+		<-done
+		return nil
+	case <-ctx.Done():
+		return fmt.Errorf("the recommender did not answer in time, or does not work now: %w", ctx.Err())
+	}
+}
+
+// Yield saves what is unsaved of the VPAs that another replica is to have. What happens to them between now and the
+// time at which Owns says no is lost.
+func (l *Loop) Yield(ctx context.Context, theirs func(*vpav1.VerticalPodAutoscaler) bool) error {
+	return l.do(ctx, func() {
+		l.save(func(t *tracked) bool { return theirs(t.vpa) })
+		for len(l.backlog.checkpoints) > 0 && ctx.Err() == nil {
+			l.write(ctx)
+		}
+	})
+}
+
+// Healthy returns an error when no round has ended for five intervals.
 func (l *Loop) Healthy() error {
-	last := l.finished.Load()
+	last := max(l.started.Load(), l.finished.Load())
 	if last == 0 {
-		return nil // not the leader, or still in the first tick
+		return nil // not the leader
 	}
 	if age := l.now().Sub(time.Unix(last, 0)); age > 5*l.options.Interval+time.Minute {
 		return fmt.Errorf("no round has ended for %s", age.Round(time.Second))
 	}
 	return nil
-}
-
-// fold adds live samples to every VPA whose target the pod belongs to. Samples from before a VPA was tracked
-// are history's.
-func (l *Loop) fold(ctx context.Context) {
-	samples, err := l.metrics.Samples(ctx)
-	if err != nil {
-		l.log.Error(err, "Live metrics are missing in this round")
-		return
-	}
-	byPod := map[types.NamespacedName][]*tracked{}
-	for _, t := range l.vpas {
-		for i := range t.pods {
-			byPod[t.pods[i].Name] = append(byPod[t.pods[i].Name], t)
-		}
-	}
-	counted, now := 0, l.now()
-	for _, s := range samples {
-		if s.Time.After(now) {
-			s.Time = now // a clock that is ahead must not make a sample outweigh the past
-		}
-		for _, t := range byPod[types.NamespacedName{Namespace: s.Container.Namespace, Name: s.Container.Pod}] {
-			if !s.Time.Before(t.since) && t.usage.Add(s) {
-				counted++
-			}
-		}
-	}
-	l.log.V(1).Info("Folded live metrics", "read", len(samples), "counted", counted, "vpas", len(l.vpas))
-}
-
-// learn takes an answer of history and returns who is concerned.
-func (l *Loop) learn(a history.Answer) []types.NamespacedName {
-	t := l.vpas[a.VPA]
-	if t == nil || a.Window.Workload != workloadOf(t.target) || !a.Window.To.Equal(t.since) {
-		return nil // deleted or retargeted meanwhile
-	}
-	if a.Err != nil {
-		t.past = past{state: failing, reason: a.Err.Error()}
-		return l.withCandidates(a.VPA)
-	}
-	t.usage.AddHistory(a.Usage)
-	t.past = past{state: loaded, samples: a.Samples}
-	l.log.Info("History loaded", "vpa", a.VPA, "samples", a.Samples)
-	return l.withCandidates(a.VPA)
 }

@@ -3,16 +3,18 @@ package loop
 import (
 	"context"
 	"errors"
+	"strings"
 	"testing"
 	"time"
 
 	"github.com/stretchr/testify/require"
 	corev1 "k8s.io/api/core/v1"
-	"k8s.io/apimachinery/pkg/api/resource"
 	"k8s.io/apimachinery/pkg/types"
 	vpav1 "k8s.io/autoscaler/vertical-pod-autoscaler/pkg/apis/autoscaling.k8s.io/v1"
 
 	"github.com/sartor-vpa/sartor/pkg/aggregate"
+	"github.com/sartor-vpa/sartor/pkg/policy"
+	"github.com/sartor-vpa/sartor/pkg/usage"
 	"github.com/sartor-vpa/sartor/recommender/history"
 )
 
@@ -348,11 +350,12 @@ func TestOnePanicStaysItsOwn(t *testing.T) {
 	w.vpa("b", nil)
 	w.pod("b", "b")
 	w.use("b", "b", 480, 700)
-	w.loop.track(context.Background())
-	w.loop.vpas[types.NamespacedName{Namespace: "store", Name: "a"}].vpa = nil // what should never be
 	w.loop.match(context.Background())
+	w.loop.track(context.Background())
+	w.loop.vpas[types.NamespacedName{Namespace: "store", Name: "a"}].group = nil // what should never be
 	w.loop.fold(context.Background())
-	w.loop.publish(context.Background(), w.loop.all())
+	w.loop.review(w.loop.all())
+	w.drain()
 	require.NotEqual(t, "nothing", w.target("b", "b", corev1.ResourceCPU))
 }
 
@@ -374,16 +377,25 @@ func TestANewVPAIsPublishedWithoutWaitingForTheNextRound(t *testing.T) {
 	go func() { stopped <- w.loop.Start(ctx) }()
 	require.Eventually(t, func() bool { return w.loop.finished.Load() != 0 }, 10*time.Second, time.Millisecond)
 
-	// The loop waits from here on, and takes one thing after the other: what it holds is ours to change until
-	// something is taken, and done when the next thing is.
-	w.vpa("shop", nil)
-	w.pod("shop", "shop")
+	// What the world holds is the loop's to read, so it is changed and looked at by its goroutine.
+	sees := func(what string, is func() bool) {
+		require.Eventually(t, func() (seen bool) {
+			require.NoError(t, w.loop.do(ctx, func() { seen = is() }))
+			return seen
+		}, 10*time.Second, time.Millisecond, what)
+	}
+	key := types.NamespacedName{Namespace: "store", Name: "shop"}
+	require.NoError(t, w.loop.do(ctx, func() {
+		w.vpa("shop", nil)
+		w.pod("shop", "shop")
+	}))
 	w.changed <- struct{}{}
-	w.answers <- history.Answer{} // of nobody
+	sees("its history is asked for", func() bool { _, asked := w.wanted[key]; return asked })
 	w.answers <- w.pastOf("shop", "shop", 480, 700)
-	w.answers <- history.Answer{}
-	require.Equal(t, "587m", w.target("shop", "shop", corev1.ResourceCPU))
-	require.Contains(t, condition(w, "shop", vpav1.RecommendationProvided).Message, "limit 2", "its pods were found")
+	sees("it is published", func() bool { return w.target("shop", "shop", corev1.ResourceCPU) == "587m" })
+	sees("its pods were found", func() bool {
+		return strings.Contains(condition(w, "shop", vpav1.RecommendationProvided).Message, "limit 2")
+	})
 	cancel()
 	require.NoError(t, <-stopped)
 }
@@ -399,12 +411,10 @@ func condition(w *world, name string, kind vpav1.VerticalPodAutoscalerConditionT
 }
 
 func TestAnAllowedRangeIsNeverLeftForTheSakeOfFewWrites(t *testing.T) {
-	rules := bounded(nil, list("1000m", "4Gi"))
-	v := &vpav1.VerticalPodAutoscaler{}
-	rules(v)
-	tr := &tracked{vpa: v}
-	rec := vpav1.RecommendedContainerResources{Target: corev1.ResourceList{corev1.ResourceCPU: resource.MustParse("1000m")}}
-	before := vpav1.RecommendedContainerResources{Target: corev1.ResourceList{corev1.ResourceCPU: resource.MustParse("1005m")}}
-	settle(&rec, &before, tr.policy("shop"))
-	require.Equal(t, "1", rec.Target.Cpu().String())
+	vpa := &vpav1.VerticalPodAutoscaler{}
+	bounded(nil, list("1000m", "4Gi"))(vpa)
+	bounds := policy.ForContainer(vpa.Spec.ResourcePolicy, "shop").Compile(policy.Global{}, policy.Rounding{}, false)
+	now := value{known: true, target: 1000, uncapped: 1000}
+	settle(&now, &value{known: true, target: 1005, uncapped: 1005}, &bounds, usage.CPU)
+	require.Equal(t, usage.Amount(1000), now.target)
 }

@@ -2,11 +2,12 @@ package loop
 
 import (
 	"fmt"
+	"slices"
+	"time"
+	"unique"
 
-	corev1 "k8s.io/api/core/v1"
 	"k8s.io/apimachinery/pkg/types"
 
-	"github.com/sartor-vpa/sartor/pkg/decision"
 	"github.com/sartor-vpa/sartor/pkg/estimate"
 	"github.com/sartor-vpa/sartor/pkg/lineage"
 	"github.com/sartor-vpa/sartor/pkg/usage"
@@ -15,145 +16,240 @@ import (
 // proposal is what one container needs, before its policy.
 type proposal struct {
 	values estimate.Recommendation
-	// origin says where the values come from, in words.
-	origin string
-	// short is set when they stand on less than a day of samples, held when they are the published ones.
-	short bool
-	held  bool
+	origin origin
+	// held is set when the values are the published ones, short when they stand on less than a day of samples.
+	held, short bool
+	// there is set when there is anything to propose.
+	there bool
 }
 
-// own proposes for each container of the VPA what its own usage says. While history is pending, and after a
-// restart that finds none, the values that were published last are held, until a day of live metrics is there.
-// While it is pending and nothing was published, nothing is proposed: a minute must not pass for a week.
-func (l *Loop) own(t *tracked) map[string]proposal {
-	containers := t.containers()
-	share := l.options.Estimate.Share(t.sharing(containers))
-	proposals := map[string]proposal{}
-	for _, name := range containers {
-		if !t.past.known() && !t.covered(name) {
-			p, ok := t.held(name)
-			if ok {
-				proposals[name] = p
-			}
-			if ok || t.past.pending() {
-				continue
-			}
-		}
-		a := t.usage.Aggregate(name)
-		if a == nil || a.Empty() {
-			continue
-		}
-		proposals[name] = proposal{
-			values: estimate.Recommend(a, share, l.options.Estimate),
-			origin: decision.Span(int(a.Span().Hours()/24+0.5)) + " of " + t.sources(),
-			short:  a.Span() < day,
-		}
-	}
-	return proposals
+// origin says where values come from. It is compared, to see whether a decision has changed.
+type origin struct {
+	// from is VPA/CONTAINER of the primary that the values are inherited from; empty if they are the VPA's own.
+	from string
+	// days is the length of what was seen, rounded.
+	days   int32
+	source source
+	// larger is set when the values are the larger ones of the primary's and its own.
+	larger bool
 }
 
-func (t *tracked) sources() string {
-	if t.past.state == loaded && t.past.samples > 0 {
-		return "Prometheus history and live metrics"
+type source uint8
+
+const (
+	fromLive source = iota
+	fromCheckpoint
+	fromHistory
+	fromPublication         // until history is read or live metrics cover a day
+	fromPublicationAlone    // until live metrics cover a day
+	fromPublicationResuming // until as much has been seen again as was missed
+)
+
+// own proposes for each of t's containers what its own usage says. While history is pending, and after a restart
+// that finds none, the values that were published last are held, until a day of live metrics is there; after one that
+// finds checkpoints, until as much has been seen again as passed since the last of them. While history is pending and
+// nothing was published, nothing is proposed: a minute must not pass for a week.
+func (l *Loop) own(t *tracked, into []proposal) []proposal {
+	l.refresh(t)
+	now := l.now()
+	for i := range t.containers {
+		into = append(into, l.ownOf(t, &t.containers[i], now))
 	}
-	return "live metrics"
+	return into
+}
+
+func (l *Loop) ownOf(t *tracked, c *container, now time.Time) proposal {
+	a := t.usage.Aggregate(c.name)
+	trusted := t.past.known()
+	if !trusted && a != nil && !now.Before(t.holdUntil) {
+		trusted = a.Span() >= day || (t.checkpointed && !t.past.pending())
+	}
+	if !trusted {
+		if p := l.held(t, c, now); p.there {
+			return p
+		}
+		if t.past.pending() {
+			return proposal{}
+		}
+	}
+	if a == nil || a.Empty() {
+		return proposal{}
+	}
+	return proposal{
+		there:  true,
+		values: estimate.Recommend(a, t.minimum, l.options.Estimate),
+		origin: origin{source: t.source(), days: int32(a.Span().Hours()/24 + 0.5)},
+		short:  a.Span() < day,
+	}
+}
+
+func (t *tracked) source() source {
+	switch {
+	case t.past.known():
+		return fromHistory
+	case t.checkpointed:
+		return fromCheckpoint
+	}
+	return fromLive
 }
 
 // holds reports whether what was published is to stay for now.
-func (t *tracked) holds() bool {
-	return t.vpa.Status.Recommendation != nil && t.restored && (t.past.pending() || (t.confident && !t.past.known()))
+func (l *Loop) holds(t *tracked) bool {
+	if !t.restored || len(t.published) == 0 {
+		return false
+	}
+	return t.past.pending() || l.now().Before(t.holdUntil) || (t.confident && !t.checkpointed && !t.past.known())
 }
 
-// held is what is published for the container. Its target is taken before the policy, which is applied anew.
-func (t *tracked) held(container string) (proposal, bool) {
-	if !t.holds() {
-		return proposal{}, false
+// held is what is published for the container. Its target is taken before the policy, which is applied anew. A
+// container that was killed for memory since is given what that says.
+func (l *Loop) held(t *tracked, c *container, now time.Time) proposal {
+	if !l.holds(t) {
+		return proposal{}
 	}
-	r := published(t.vpa, container)
-	if r == nil {
-		return proposal{}, false
+	published := t.publishedOf(c.name)
+	if published == nil {
+		return proposal{}
 	}
-	p := proposal{
-		held: true, short: !t.confident,
-		origin: "the last publication, until history is read or live metrics cover a day",
+	p := proposal{there: true, held: true, short: !t.confident, origin: origin{source: fromPublication}}
+	switch {
+	case now.Before(t.holdUntil) && !t.past.pending():
+		p.origin.source = fromPublicationResuming
+	case !t.past.pending():
+		p.origin.source = fromPublicationAlone
 	}
-	if !t.past.pending() {
-		p.origin = "the last publication, until live metrics cover a day"
-	}
-	target := r.UncappedTarget
-	if len(target) == 0 {
-		target = r.Target
-	}
-	for _, resource := range usage.Resources {
-		if v, ok := amountIn(target, resource); ok {
-			lower, _ := amountIn(r.LowerBound, resource)
-			upper, _ := amountIn(r.UpperBound, resource)
-			p.values[resource] = estimate.Estimate{Target: v, LowerBound: lower, UpperBound: upper, Known: true}
+	for _, r := range usage.Resources {
+		if v := &published.values[r]; v.known {
+			p.values[r] = estimate.Estimate{Known: true, Target: v.uncapped, LowerBound: v.lower, UpperBound: v.upper}
 		}
 	}
-	return p, p.values != estimate.Recommendation{}
+	if a := t.usage.Aggregate(c.name); a != nil && t.wasOOMKilled(c.name) {
+		seen := estimate.Recommend(a, t.minimum, l.options.Estimate)
+		p.values[usage.Memory] = larger(p.values[usage.Memory], seen[usage.Memory])
+	}
+	return p
 }
 
-func amountIn(list corev1.ResourceList, r usage.Resource) (usage.Amount, bool) {
-	q, ok := list[corev1.ResourceName(r.String())]
-	if !ok || q.Sign() < 0 {
-		return 0, false
+// larger is the larger of two estimates, value by value.
+func larger(a, b estimate.Estimate) estimate.Estimate {
+	switch {
+	case !a.Known:
+		return b
+	case !b.Known:
+		return a
 	}
-	if r == usage.CPU {
-		return min(usage.Amount(q.MilliValue()), usage.MaxAmount), true
+	return estimate.Estimate{
+		Known: true, Target: max(a.Target, b.Target), LowerBound: max(a.LowerBound, b.LowerBound), UpperBound: max(a.UpperBound, b.UpperBound),
+		AtMinimum: a.AtMinimum && b.AtMinimum,
 	}
-	return min(usage.Amount(q.Value()), usage.MaxAmount), true
 }
 
 // inheritance is from whom a candidate takes values, or why it does not.
 type inheritance struct {
 	primary string
-	// containers are the candidate's that inherit, and from which of the primary's.
-	containers map[string]string
+	mode    lineage.Mode
+	// pairs say which container inherits from which of the primary's, in words: "shop-rc from shop".
+	pairs string
 	// reason and missing say why nothing is inherited, as a condition's reason and message.
 	reason, missing string
+	// invalid says which annotations make no sense.
+	invalid string
 }
 
-// propose is own, with what a release candidate inherits in place of what it used itself. The second value is
-// nil for a VPA that is no candidate.
-func (l *Loop) propose(name types.NamespacedName, t *tracked) (map[string]proposal, *inheritance) {
-	proposals := l.own(t)
-	link := lineage.Of(name.Name, l.options.CandidateSuffix)
+// propose is own, with what a release candidate inherits in place of what it used itself.
+func (l *Loop) propose(t *tracked, into []proposal) ([]proposal, inheritance) {
+	proposals := l.own(t, into)
+	link := t.link
+	if link == nil {
+		return proposals, inheritance{}
+	}
+	in := inheritance{primary: link.Primary, mode: link.Mode}
+	if len(link.Invalid) > 0 {
+		in.invalid = joined(link.Invalid)
+	}
 	switch {
 	case link.Refused != "":
-		return proposals, &inheritance{reason: "Refused", missing: link.Refused + "; its own usage counts."}
+		in.reason, in.missing = "Refused", link.Refused+"; its own usage counts."
+		return proposals, in
 	case link.Primary == "":
-		return proposals, nil
+		return proposals, in
 	}
-	primary := l.vpas[types.NamespacedName{Namespace: name.Namespace, Name: link.Primary}]
+	primary := l.vpas[l.primaryOf(t)]
 	if primary == nil {
-		return proposals, &inheritance{primary: link.Primary, reason: "PrimaryMissing",
-			missing: fmt.Sprintf("There is no VPA %s to inherit from; its own usage counts.", link.Primary)}
+		in.reason, in.missing = "PrimaryMissing", fmt.Sprintf("There is no VPA %s to inherit from; its own usage counts.", link.Primary)
+		return proposals, in
 	}
-	return l.inherit(t, proposals, link.Primary, primary)
+	return proposals, l.inherit(t, primary, proposals, in)
 }
 
-func (l *Loop) inherit(t *tracked, proposals map[string]proposal, name string, primary *tracked) (map[string]proposal, *inheritance) {
-	learnt := l.own(primary)
-	in := &inheritance{primary: name, containers: map[string]string{}}
-	mapped := lineage.MapContainers(
-		lineage.Workload{Name: t.target.Name, Containers: t.containers()},
-		lineage.Workload{Name: primary.target.Name, Containers: primary.containers()})
-	for own, from := range mapped {
-		p, ok := learnt[from]
+// inherit replaces proposals by the primary's, container by container.
+func (l *Loop) inherit(t, primary *tracked, proposals []proposal, in inheritance) inheritance {
+	learnt := l.own(primary, nil)
+	mapped, unknown := lineage.Map(
+		lineage.Workload{Name: t.group.target.Name, Containers: namesOf(t.containers)},
+		lineage.Workload{Name: primary.group.target.Name, Containers: namesOf(primary.containers)}, t.link.Containers)
+	if len(unknown) > 0 {
+		in.invalid = joined(append(slices.Clone(t.link.Invalid), unknown...))
+	}
+	var pairs []string
+	anything := false
+	for i := range t.containers {
+		own := t.containers[i].name
+		from, ok := mapped[own]
 		if !ok {
 			continue
 		}
-		in.containers[own] = from
-		p.origin = fmt.Sprintf("VPA %s's container %s: %s", name, from, p.origin)
-		proposals[own] = p
+		p := proposalOf(primary.containers, learnt, from)
+		if !p.there {
+			continue
+		}
+		anything = true
+		p.origin.from = primary.vpa.Name + "/" + from
+		if mine := proposals[i]; in.mode == lineage.Larger && mine.there && !mine.held {
+			for _, r := range usage.Resources {
+				p.values[r] = larger(p.values[r], mine.values[r])
+			}
+			p.origin.larger = true
+		}
+		proposals[i] = p
+		pairs = append(pairs, own+" from "+from)
 	}
-	if len(in.containers) > 0 {
-		return proposals, in
+	in.pairs = joined(pairs)
+	switch {
+	case anything:
+	case len(mapped) == 0 && anyThere(learnt):
+		in.reason, in.missing = "NoContainerMatches", fmt.Sprintf("No container is named like one of VPA %s's; its own usage counts.", in.primary)
+	default:
+		in.reason, in.missing = "PrimaryWithoutRecommendation", fmt.Sprintf("VPA %s has no recommendation yet; its own usage counts.", in.primary)
 	}
-	in.reason, in.missing = "PrimaryWithoutRecommendation", fmt.Sprintf("VPA %s has no recommendation yet; its own usage counts.", name)
-	if len(mapped) == 0 && len(learnt) > 0 {
-		in.reason, in.missing = "NoContainerMatches", fmt.Sprintf("No container is named like one of VPA %s's; its own usage counts.", name)
+	return in
+}
+
+var noInheritance unique.Handle[inheritance]
+
+// primaryOf names the VPA that t inherits from.
+func (l *Loop) primaryOf(t *tracked) types.NamespacedName {
+	return types.NamespacedName{Namespace: t.vpa.Namespace, Name: t.link.Primary}
+}
+
+func namesOf(containers []container) []string {
+	names := make([]string, len(containers))
+	for i := range containers {
+		names[i] = containers[i].name
 	}
-	return proposals, in
+	return names
+}
+
+// proposalOf is the one for the container of that name.
+func proposalOf(containers []container, proposals []proposal, name string) proposal {
+	for i := range containers {
+		if containers[i].name == name {
+			return proposals[i]
+		}
+	}
+	return proposal{}
+}
+
+func anyThere(proposals []proposal) bool {
+	return slices.ContainsFunc(proposals, func(p proposal) bool { return p.there })
 }

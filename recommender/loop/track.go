@@ -2,69 +2,22 @@ package loop
 
 import (
 	"context"
+	"maps"
 	"slices"
 	"strconv"
 	"strings"
 	"time"
 
-	corev1 "k8s.io/api/core/v1"
 	"k8s.io/apimachinery/pkg/types"
 	vpav1 "k8s.io/autoscaler/vertical-pod-autoscaler/pkg/apis/autoscaling.k8s.io/v1"
 
 	"github.com/sartor-vpa/sartor/pkg/aggregate"
 	"github.com/sartor-vpa/sartor/pkg/lineage"
+	"github.com/sartor-vpa/sartor/pkg/policy"
 	"github.com/sartor-vpa/sartor/pkg/target"
-	"github.com/sartor-vpa/sartor/recommender/cluster"
+	"github.com/sartor-vpa/sartor/pkg/usage"
 	"github.com/sartor-vpa/sartor/recommender/history"
 )
-
-// tracked is what is known of one VPA.
-type tracked struct {
-	vpa *vpav1.VerticalPodAutoscaler
-	// target is what its targetRef names; targetErr is set instead if that cannot be understood.
-	target    target.Controller
-	targetErr error
-	// since is where history ends and live samples begin.
-	since time.Time
-	usage *aggregate.Workload
-	past  past
-	// restored is set when what the VPA's status recommends was there before this process, and is of this target as
-	// far as anybody knows; confident when it stands on a day of samples or more. Both say what may be held.
-	restored, confident bool
-	// pods are those of the last round, newest first.
-	pods []cluster.Pod
-}
-
-// past is how far the reading of history has come.
-type past struct {
-	state   pastState
-	reason  string // why it fails
-	samples int
-}
-
-type pastState int
-
-const (
-	none    pastState = iota // there is no server to read from
-	reading                  // no answer yet
-	failing                  // no answer yet, and the last attempt failed
-	loaded                   // answered, if only with nothing
-)
-
-func (p past) pending() bool { return p.state == reading || p.state == failing }
-
-// known reports whether there is history to stand on.
-func (p past) known() bool { return p.state == loaded && p.samples > 0 }
-
-// confident reports whether the VPA has a recommendation that stands on a day of samples or more.
-func confident(vpa *vpav1.VerticalPodAutoscaler) bool {
-	for _, c := range vpa.Status.Conditions {
-		if c.Type == vpav1.LowConfidence && c.Status == corev1.ConditionTrue {
-			return false
-		}
-	}
-	return vpa.Status.Recommendation != nil
-}
 
 // track takes up VPAs that are new or have changed and lets go of those that are gone. It returns whose
 // publication is due for that.
@@ -74,64 +27,148 @@ func (l *Loop) track(ctx context.Context) []types.NamespacedName {
 		l.log.Error(err, "VPAs stay as they were in this round")
 		return nil
 	}
-	var due []types.NamespacedName
+	var due, taken []types.NamespacedName
 	present := make(map[types.NamespacedName]bool, len(vpas))
 	for _, vpa := range vpas {
 		name := types.NamespacedName{Namespace: vpa.Namespace, Name: vpa.Name}
 		present[name] = true
-		if l.take(name, vpa) {
-			due = append(due, l.withCandidates(name)...)
+		changed, isNew := l.take(name, vpa)
+		if isNew {
+			taken = append(taken, name)
+		}
+		if changed {
+			due = append(due, name)
 		}
 	}
-	for name := range l.vpas {
-		if present[name] {
-			continue
+	for name, t := range l.vpas {
+		if !present[name] {
+			l.drop(t)
+			due = append(due, name)
 		}
-		delete(l.vpas, name)
-		if l.history != nil {
-			l.history.Forget(name)
-		}
-		l.log.Info("VPA is gone, what it learnt is dropped", "vpa", name)
-		due = append(due, l.withCandidates(name)...)
 	}
-	return due
+	if len(due) == 0 {
+		return nil
+	}
+	l.restore(ctx, taken)
+	for _, name := range taken {
+		l.wantHistory(l.vpas[name])
+	}
+	l.inheritances()
+	return l.withHeirs(due)
 }
 
-// take makes vpa the one that is tracked under its name; true if it differs from what was there. A VPA that was
-// recreated, or given another target, starts anew: what its old target used says nothing of the new one.
-func (l *Loop) take(name types.NamespacedName, vpa *vpav1.VerticalPodAutoscaler) bool {
-	controller, err := target.Of(vpa)
+// take makes vpa the one that is tracked under its name, and reports whether it differs from what was there and
+// whether it starts anew. A VPA that was recreated, or given another target, starts anew: what its old target used
+// says nothing of the new one.
+func (l *Loop) take(name types.NamespacedName, vpa *vpav1.VerticalPodAutoscaler) (changed, isNew bool) {
 	t := l.vpas[name]
-	if t != nil && t.vpa.UID == vpa.UID && t.target == controller {
-		changed := t.vpa.Generation != vpa.Generation
-		if !olderThan(vpa, t.vpa) {
-			t.vpa = vpa
-		}
-		t.targetErr = err
-		return changed
+	if t != nil && (t.vpa == vpa || olderThan(vpa, t.vpa)) {
+		return false, false
 	}
-	t = &tracked{
-		vpa: vpa, target: controller, targetErr: err,
+	controller, err := target.Of(vpa)
+	if t != nil && t.vpa.UID == vpa.UID && t.group.target == controller {
+		changed = t.vpa.Generation != vpa.Generation || !maps.Equal(t.vpa.Annotations, vpa.Annotations)
+		t.targetErr = err
+		l.adopt(t, vpa)
+		return changed, false
+	}
+	fresh := &tracked{
+		group: l.group(controller), targetErr: err,
+		// History is by the minute and ends where live samples begin.
 		since: l.now().Truncate(time.Minute),
 		usage: aggregate.NewWorkload(l.options.Aggregate),
 		// What is published for an earlier target, or for another VPA of the name, says nothing of this one.
 		restored: t == nil, confident: confident(vpa),
 	}
-	l.vpas[name] = t
+	fresh.covered.From = fresh.since
+	fresh.group.vpas = append(fresh.group.vpas, fresh)
+	if t != nil {
+		l.drop(t)
+	}
+	l.vpas[name] = fresh
+	l.adopt(fresh, vpa)
 	l.log.Info("VPA is tracked", "vpa", name, "target", controller.String())
-	if l.history == nil {
-		return true
+	return true, true
+}
+
+// adopt takes over the object as it is now.
+func (l *Loop) adopt(t *tracked, vpa *vpav1.VerticalPodAutoscaler) {
+	before := t.vpa
+	t.vpa = vpa
+	if before == nil || before.Generation != vpa.Generation || !maps.Equal(before.Annotations, vpa.Annotations) {
+		t.containers = nil
 	}
-	l.history.Forget(name)
-	if err == nil {
-		t.past.state = reading
-		l.history.Want(name, history.Window{Workload: workloadOf(controller), From: t.since.Add(-l.options.HistoryLength), To: t.since})
+	if t.written == nil || !sameStatus(t.written, &vpa.Status) {
+		// Somebody else wrote it, or it was there before us: decide on what is published, and write what differs.
+		t.decided, t.written = nil, nil
+		t.published = publishedIn(&vpa.Status)
+		if before == nil {
+			t.recall(&vpa.Status, l.now())
+		}
 	}
-	return true
+}
+
+// drop lets go of a VPA that is gone, or not ours any more.
+func (l *Loop) drop(t *tracked) {
+	delete(l.vpas, t.name())
+	t.dropped = true
+	t.group.vpas = slices.DeleteFunc(t.group.vpas, func(o *tracked) bool { return o == t })
+	l.release(t.group)
+	if l.history != nil {
+		l.history.Forget(t.name())
+	}
+	l.log.Info("VPA is not tracked any more", "vpa", t.name())
+}
+
+// wantHistory asks for what the VPA's usage does not cover of the past.
+func (l *Loop) wantHistory(t *tracked) {
+	if l.history == nil || t.targetErr != nil {
+		return
+	}
+	l.history.Forget(t.name())
+	vpa := t.vpa
+	w := history.Window{Workload: workloadOf(t.group.target), From: t.since.Add(-l.options.HistoryLength), To: t.since, Rules: func(name string) aggregate.Rules {
+		return l.rules(policy.ForContainer(vpa.Spec.ResourcePolicy, name))
+	}}
+	if t.checkpointed {
+		w.Known = history.Interval{From: t.covered.From, To: t.covered.To}
+		t.past.resumed = !t.covered.From.After(w.From.Add(day / 24))
+	}
+	t.past.state = reading
+	l.history.Want(t.name(), w)
 }
 
 func workloadOf(c target.Controller) history.Workload {
 	return history.Workload{Namespace: c.Namespace, Kind: c.Kind, Name: c.Name}
+}
+
+// learn takes an answer of history and returns who is concerned.
+func (l *Loop) learn(a history.Answer) []types.NamespacedName {
+	t := l.vpas[a.VPA]
+	if t == nil || a.Window.Workload != workloadOf(t.group.target) || !a.Window.To.Equal(t.since) {
+		return nil // deleted or retargeted meanwhile
+	}
+	if a.Err != nil {
+		t.past.state, t.past.reason = failing, a.Err.Error()
+		return l.withHeirs([]types.NamespacedName{a.VPA})
+	}
+	t.usage.AddHistory(a.Usage)
+	l.retainWindows(t)
+	t.past.state, t.past.reason, t.past.samples = loaded, "", a.Samples
+	if from := a.Window.From; from.Before(t.covered.From) {
+		t.covered.From = from
+	}
+	t.checkpointDue = time.Time{}
+	l.log.Info("History loaded", "vpa", a.VPA, "samples", a.Samples)
+	return l.withHeirs([]types.NamespacedName{a.VPA})
+}
+
+// retainWindows forgets the running windows of pods that are gone, of which history and checkpoints may bring some.
+func (l *Loop) retainWindows(t *tracked) {
+	t.usage.Retain(func(c usage.Container) bool {
+		at, ok := l.pods[types.NamespacedName{Namespace: t.vpa.Namespace, Name: c.Pod}]
+		return ok && at.group == t.group
+	})
 }
 
 // olderThan reports whether a was read before b was written: the cache lags behind our own writes.
@@ -141,48 +178,48 @@ func olderThan(a, b *vpav1.VerticalPodAutoscaler) bool {
 	return errX == nil && errY == nil && x < y
 }
 
-// match gives each VPA the pods of its target, and forgets the running windows of pods that are gone.
-func (l *Loop) match(ctx context.Context) {
-	pods, err := l.cluster.Pods(ctx)
-	if err != nil {
-		l.log.Error(err, "Pods stay as they were in this round")
-		return
-	}
-	byController := map[target.Controller][]cluster.Pod{}
-	for _, p := range pods {
-		byController[p.Controller] = append(byController[p.Controller], p)
-	}
-	for _, list := range byController {
-		slices.SortFunc(list, func(a, b cluster.Pod) int {
-			if c := b.Created.Compare(a.Created); c != 0 {
-				return c
-			}
-			return strings.Compare(a.Name.Name, b.Name.Name)
-		})
-	}
+// inheritances finds out anew who inherits from whom.
+func (l *Loop) inheritances() {
+	clear(l.heirs)
 	for _, t := range l.vpas {
-		if t.targetErr == nil {
-			t.pods = byController[t.target]
-			t.retainWindows()
+		link := lineage.OfVPA(t.vpa.Name, t.vpa.Annotations, l.options.CandidateSuffix, func(name string) (map[string]string, bool) {
+			primary := l.vpas[types.NamespacedName{Namespace: t.vpa.Namespace, Name: name}]
+			if primary == nil {
+				return nil, false
+			}
+			return primary.vpa.Annotations, true
+		})
+		if t.link = nil; link.Primary != "" || link.Refused != "" || len(link.Invalid) > 0 {
+			t.link = &link
 		}
+		if link.Primary != "" {
+			primary := types.NamespacedName{Namespace: t.vpa.Namespace, Name: t.link.Primary}
+			l.heirs[primary] = append(l.heirs[primary], t.name())
+		}
+	}
+	for _, heirs := range l.heirs {
+		slices.SortFunc(heirs, byName)
 	}
 }
 
-// withCandidates returns the VPA and those that inherit from it.
-func (l *Loop) withCandidates(name types.NamespacedName) []types.NamespacedName {
-	candidate := types.NamespacedName{Namespace: name.Namespace, Name: name.Name + l.options.CandidateSuffix}
-	if l.vpas[candidate] == nil || lineage.Of(candidate.Name, l.options.CandidateSuffix).Primary != name.Name {
-		return []types.NamespacedName{name}
+// withHeirs returns the VPAs and those that inherit from them, each once.
+func (l *Loop) withHeirs(names []types.NamespacedName) []types.NamespacedName {
+	all := slices.Clone(names)
+	for _, name := range names {
+		all = append(all, l.heirs[name]...)
 	}
-	return []types.NamespacedName{name, candidate}
+	slices.SortFunc(all, byName)
+	return slices.Compact(all)
 }
 
 // all returns every VPA in a stable order.
 func (l *Loop) all() []types.NamespacedName {
-	names := make([]types.NamespacedName, 0, len(l.vpas))
-	for name := range l.vpas {
-		names = append(names, name)
+	return slices.SortedFunc(maps.Keys(l.vpas), byName)
+}
+
+func byName(a, b types.NamespacedName) int {
+	if c := strings.Compare(a.Namespace, b.Namespace); c != 0 {
+		return c
 	}
-	slices.SortFunc(names, func(a, b types.NamespacedName) int { return strings.Compare(a.String(), b.String()) })
-	return names
+	return strings.Compare(a.Name, b.Name)
 }

@@ -3,31 +3,158 @@ package loop
 import (
 	"slices"
 	"time"
+	"unique"
 
+	corev1 "k8s.io/api/core/v1"
+	"k8s.io/apimachinery/pkg/types"
+	vpav1 "k8s.io/autoscaler/vertical-pod-autoscaler/pkg/apis/autoscaling.k8s.io/v1"
+
+	"github.com/sartor-vpa/sartor/pkg/aggregate"
+	"github.com/sartor-vpa/sartor/pkg/checkpoint"
+	"github.com/sartor-vpa/sartor/pkg/lineage"
 	"github.com/sartor-vpa/sartor/pkg/policy"
 	"github.com/sartor-vpa/sartor/pkg/usage"
 )
 
 const day = 24 * time.Hour
 
-// containers are the names that are recommended for: those of running pods, so that a container that was
-// renamed takes no share of the pod's minimum; without pods, all that were ever seen or are held.
-func (t *tracked) containers() []string {
-	var names []string
-	if len(t.pods) == 0 {
-		names = t.usage.Containers()
-		if t.holds() {
-			for _, r := range t.vpa.Status.Recommendation.ContainerRecommendations {
-				if !slices.Contains(names, r.ContainerName) {
-					names = append(names, r.ContainerName)
-				}
-			}
+// tracked is what is known of one VPA.
+type tracked struct {
+	vpa *vpav1.VerticalPodAutoscaler
+	// group is that of what its targetRef names; targetErr is set if that cannot be understood.
+	group     *group
+	targetErr error
+	// link says from whom it inherits; nil for a VPA that is no candidate.
+	link *lineage.Link
+
+	// since is where history ends and live samples begin.
+	since time.Time
+	usage *aggregate.Workload
+	past  past
+	// covered is what usage holds without gaps, at least; its end moves when a checkpoint is written.
+	covered checkpoint.Coverage
+	// restored is set when what the VPA's status recommends was there before this process, and is of this target as
+	// far as anybody knows; confident when it stands on a day of samples or more. Both say what may be held.
+	restored, confident bool
+	// checkpointed is set when usage was filled from checkpoints. What happened between the last of them and this
+	// process is not in it; holdUntil is when as much has been seen again.
+	checkpointed bool
+	holdUntil    time.Time
+	// checkpointDue is when the next checkpoint may be written.
+	checkpointDue time.Time
+	// ooms are the containers that were killed for memory in this process or are known to loop.
+	ooms []oomed
+
+	// containers are those that are recommended for; nil when they have to be found out anew.
+	containers []container
+	basis      basis
+	// minimum is each one's share of the pod's minimum.
+	minimum [2]usage.Amount
+
+	// published is what the status recommends. decided is the rest that it was made from, nil if that is not known;
+	// written is the status as it was written last, by this process.
+	published []outcome
+	decided   *decided
+	written   *vpav1.VerticalPodAutoscalerStatus
+	// queued is set while checkpoints wait to be written.
+	queued bool
+	// dropped is set when the VPA is not tracked any more.
+	dropped bool
+}
+
+// container is one that is recommended for.
+type container struct {
+	name string
+	// bounds are its policy. Most VPAs have the same one for all, so that equal ones are kept once.
+	bounds unique.Handle[policy.Compiled]
+}
+
+// basis is what tracked.containers was found out from.
+type basis struct {
+	pods, seen int32
+	held       bool
+}
+
+func (t *tracked) name() types.NamespacedName {
+	return types.NamespacedName{Namespace: t.vpa.Namespace, Name: t.vpa.Name}
+}
+
+// past is how far the reading of history has come.
+type past struct {
+	state   pastState
+	reason  string // why it fails
+	samples int
+	// resumed is set when checkpoints cover all of it but the time that this process did not see.
+	resumed bool
+}
+
+type pastState int
+
+const (
+	none    pastState = iota // there is no server to read from
+	reading                  // no answer yet
+	failing                  // no answer yet, and the last attempt failed
+	loaded                   // answered, if only with nothing
+)
+
+func (p past) pending() bool { return p.state == reading || p.state == failing }
+
+// known reports whether there is history to stand on.
+func (p past) known() bool { return p.state == loaded && (p.samples > 0 || p.resumed) }
+
+// confident reports whether the VPA has a recommendation that stands on a day of samples or more.
+func confident(vpa *vpav1.VerticalPodAutoscaler) bool {
+	for _, c := range vpa.Status.Conditions {
+		if c.Type == vpav1.LowConfidence && c.Status == corev1.ConditionTrue {
+			return false
 		}
 	}
-	for i := range t.pods {
-		for _, c := range t.pods[i].Containers {
-			if !slices.Contains(names, c) {
-				names = append(names, c)
+	return vpa.Status.Recommendation != nil
+}
+
+// refresh finds out for which containers there are recommendations, if that may have changed.
+func (l *Loop) refresh(t *tracked) {
+	b := basis{pods: t.group.version, seen: int32(t.usage.Len()), held: l.holds(t)}
+	if t.containers != nil && t.basis == b {
+		return
+	}
+	names := t.names(b.held)
+	t.basis, t.containers = b, make([]container, 0, len(names))
+	sharing := 0
+	for _, name := range names {
+		rules := policy.ForContainer(t.vpa.Spec.ResourcePolicy, name)
+		if !rules.Off {
+			sharing++
+		}
+		t.usage.SetRules(name, l.rules(rules))
+		integer := l.options.Policy.IntegerCPU && policy.IntegerCPU(t.vpa.Annotations, name)
+		bounds := rules.Compile(l.options.Policy.Global, l.options.Policy.Rounding, integer)
+		t.containers = append(t.containers, container{name: name, bounds: unique.Make(bounds)})
+	}
+	t.minimum = l.options.Policy.Minimum.Share(l.options.Estimate.Share(sharing))
+}
+
+// names are those of the containers of running pods, so that a container that was renamed takes no share of the
+// pod's minimum; without pods, all that were ever seen or are held.
+func (t *tracked) names(held bool) []string {
+	var names []string
+	add := func(name string) {
+		if !slices.Contains(names, name) {
+			names = append(names, name)
+		}
+	}
+	for _, p := range t.group.pods {
+		for _, c := range p.Shape.Containers {
+			add(c)
+		}
+	}
+	if len(t.group.pods) == 0 {
+		for _, c := range t.usage.Containers() {
+			add(c)
+		}
+		for _, p := range t.published {
+			if held {
+				add(p.name)
 			}
 		}
 	}
@@ -35,35 +162,17 @@ func (t *tracked) containers() []string {
 	return names
 }
 
-// sharing is how many containers share the pod's minimum: those that are not Off.
-func (t *tracked) sharing(containers []string) int {
-	n := 0
-	for _, c := range containers {
-		if !t.policy(c).Off {
-			n++
-		}
+// rulesOf are how usage of a container is learnt: the cluster's way, and the VPA's own fields where they count.
+func (l *Loop) rules(c policy.Container) aggregate.Rules {
+	if !l.options.PerVPAConfig {
+		return l.options.Aggregate.Rules
 	}
-	return n
+	d := l.options.Aggregate.Rules
+	u := c.UsageRules(policy.UsageRules{MemoryInterval: d.MemoryInterval, OOMBumpUpRatio: d.OOMBumpUpRatio, OOMMinBumpUp: d.OOMMinBumpUp})
+	return aggregate.Rules{MemoryInterval: u.MemoryInterval, OOMBumpUpRatio: u.OOMBumpUpRatio, OOMMinBumpUp: u.OOMMinBumpUp}
 }
 
-func (t *tracked) policy(container string) policy.Container {
-	return policy.ForContainer(t.vpa.Spec.ResourcePolicy, container)
-}
-
-// covered reports whether a day or more is known of the container, without history.
-func (t *tracked) covered(container string) bool {
-	a := t.usage.Aggregate(container)
-	return a != nil && a.Span() >= day
-}
-
-// retainWindows forgets the running windows of pods that are gone. While history is pending there may be none to
-// forget, and what history brings of pods that are gone goes with the next round.
-func (t *tracked) retainWindows() {
-	running := make(map[usage.Container]bool)
-	for i := range t.pods {
-		for _, c := range t.pods[i].Containers {
-			running[usage.Container{Namespace: t.pods[i].Name.Namespace, Pod: t.pods[i].Name.Name, Name: c}] = true
-		}
-	}
-	t.usage.Retain(func(c usage.Container) bool { return running[c] })
+// recommends reports whether the container is one that is recommended for.
+func (t *tracked) recommends(name string) bool {
+	return slices.ContainsFunc(t.containers, func(c container) bool { return c.name == name })
 }

@@ -2,7 +2,9 @@ package loop
 
 import (
 	"context"
+	"encoding/json"
 	"flag"
+	"fmt"
 	"os"
 	"path/filepath"
 	"strconv"
@@ -10,6 +12,7 @@ import (
 	"time"
 
 	"github.com/go-logr/logr/testr"
+	"github.com/prometheus/client_golang/prometheus"
 	"github.com/stretchr/testify/require"
 	autoscalingv1 "k8s.io/api/autoscaling/v1"
 	corev1 "k8s.io/api/core/v1"
@@ -27,6 +30,7 @@ import (
 	"github.com/sartor-vpa/sartor/pkg/usage"
 	"github.com/sartor-vpa/sartor/recommender/cluster"
 	"github.com/sartor-vpa/sartor/recommender/history"
+	"github.com/sartor-vpa/sartor/recommender/podmetrics"
 )
 
 var update = flag.Bool("update", false, "write golden files anew; read the diff before committing it")
@@ -37,8 +41,16 @@ type world struct {
 	loop     *Loop
 	clock    time.Time
 	vpas     map[string]*vpav1.VerticalPodAutoscaler
-	pods     []cluster.Pod
+	others   map[types.NamespacedName]bool // VPAs of other recommenders
+	changes  cluster.Changes
+	shapes   map[string]*cluster.Shape
+	hpas     map[target.Controller][]cluster.HPA
+	events   []string
+	saved    map[types.NamespacedName]*vpav1.VerticalPodAutoscalerCheckpoint
+	saves    int
 	samples  []usage.Sample
+	liveErr  error
+	lost     bool // the lease
 	wanted   map[types.NamespacedName]history.Window
 	answers  chan history.Answer
 	changed  chan struct{}
@@ -50,6 +62,8 @@ type world struct {
 func newWorld(t *testing.T, withHistory bool) *world {
 	w := &world{
 		t: t, clock: time.Date(2026, 3, 9, 12, 0, 0, 0, time.UTC), vpas: map[string]*vpav1.VerticalPodAutoscaler{},
+		others: map[types.NamespacedName]bool{}, shapes: map[string]*cluster.Shape{}, hpas: map[target.Controller][]cluster.HPA{},
+		saved:  map[types.NamespacedName]*vpav1.VerticalPodAutoscalerCheckpoint{},
 		wanted: map[types.NamespacedName]history.Window{}, answers: make(chan history.Answer), changed: make(chan struct{}, 1),
 	}
 	var h History
@@ -60,12 +74,27 @@ func newWorld(t *testing.T, withHistory bool) *world {
 	return w
 }
 
-// start is a recommender that has just been started: it knows nothing.
-func (w *world) start(h History) {
-	w.loop = New(Options{
-		Interval: time.Minute, HistoryLength: 8 * day, CandidateSuffix: lineage.DefaultSuffix,
+// options are the defaults of the flags, without checkpoints.
+func options() Options {
+	return Options{
+		Interval: time.Minute, HistoryLength: 8 * day, ForgetAfter: 8 * day, CandidateSuffix: lineage.DefaultSuffix, WriteTimeout: time.Minute, Workers: 1,
 		Aggregate: aggregate.DefaultOptions(), Estimate: estimate.DefaultOptions(), Limits: policy.DefaultLimitPolicy(),
-	}, w, w, h, func() time.Time { return w.clock }, testr.New(w.t))
+	}
+}
+
+// start is a recommender that has just been started: it knows nothing.
+func (w *world) start(h History) { w.startWith(options(), h) }
+
+func (w *world) startWith(o Options, h History) {
+	known := w.loop
+	w.loop = New(o, w, w, h, NewMeter(prometheus.NewRegistry()), func() time.Time { return w.clock }, testr.New(w.t))
+	if known == nil {
+		return
+	}
+	// Another process finds the pods that are there.
+	for _, p := range known.pods {
+		w.changes.Pods = append(w.changes.Pods, p.pod)
+	}
 }
 
 func (w *world) VPAs(context.Context) ([]*vpav1.VerticalPodAutoscaler, error) {
@@ -76,8 +105,61 @@ func (w *world) VPAs(context.Context) ([]*vpav1.VerticalPodAutoscaler, error) {
 	return list, nil
 }
 
-func (w *world) Pods(context.Context) ([]cluster.Pod, error)        { return w.pods, nil }
-func (w *world) Samples(context.Context) ([]usage.Sample, error)    { return w.samples, nil }
+func (w *world) PodChanges(context.Context) (cluster.Changes, error) {
+	changes := w.changes
+	w.changes = cluster.Changes{}
+	return changes, nil
+}
+
+func (w *world) Each(_ context.Context, f func(usage.Sample)) (podmetrics.Round, error) {
+	round := podmetrics.Round{}
+	for _, s := range w.samples {
+		f(s)
+		round.Pods++
+		round.Newest = latest(round.Newest, s.Time)
+	}
+	return round, w.liveErr
+}
+
+func (w *world) HPAs(c target.Controller) []cluster.HPA { return w.hpas[c] }
+
+func (w *world) Exists(name types.NamespacedName) bool {
+	return w.vpas[name.Name] != nil || w.others[name]
+}
+
+func (w *world) Owns(*vpav1.VerticalPodAutoscaler) bool { return !w.lost }
+
+func (w *world) Checkpoints(_ context.Context, f func(*vpav1.VerticalPodAutoscalerCheckpoint)) error {
+	for _, cp := range w.saved {
+		f(cp.DeepCopy())
+	}
+	return nil
+}
+
+func (w *world) WriteCheckpoint(_ context.Context, cp *vpav1.VerticalPodAutoscalerCheckpoint) error {
+	if w.writeErr != nil {
+		return w.writeErr
+	}
+	w.saves++
+	// By way of the API's own form: times lose what it does not keep.
+	text, err := json.Marshal(cp)
+	require.NoError(w.t, err)
+	stored := &vpav1.VerticalPodAutoscalerCheckpoint{}
+	require.NoError(w.t, json.Unmarshal(text, stored))
+	stored.CreationTimestamp = metav1.NewTime(w.clock)
+	w.saved[types.NamespacedName{Namespace: cp.Namespace, Name: cp.Name}] = stored
+	return nil
+}
+
+func (w *world) DeleteCheckpoint(_ context.Context, name types.NamespacedName) error {
+	delete(w.saved, name)
+	return nil
+}
+
+func (w *world) Event(vpa *vpav1.VerticalPodAutoscaler, kind, reason, message string) {
+	w.events = append(w.events, fmt.Sprintf("%s %s %s: %s", vpa.Name, kind, reason, message))
+}
+
 func (w *world) Changed() <-chan struct{}                           { return w.changed }
 func (w *world) Answers() <-chan history.Answer                     { return w.answers }
 func (w *world) Want(name types.NamespacedName, win history.Window) { w.wanted[name] = win }
@@ -128,15 +210,37 @@ const replica = "-7d9f8b6c5-x2x4z"
 
 // pod starts a pod of the Deployment, whose containers declare 100m/512Mi and limits 2/1Gi.
 func (w *world) pod(deployment string, containers ...string) {
-	p := cluster.Pod{
-		Name:       types.NamespacedName{Namespace: "store", Name: deployment + replica},
-		Controller: target.Controller{Group: "apps", Kind: "Deployment", Namespace: "store", Name: deployment},
-		Created:    w.clock, Containers: containers, Declared: policy.Declaration{},
+	w.podNamed(deployment, deployment+replica, containers...)
+}
+
+// podNamed starts a pod of that name. Pods with the same containers share their shape.
+func (w *world) podNamed(deployment, name string, containers ...string) {
+	key := fmt.Sprint(containers)
+	if w.shapes[key] == nil {
+		shape := &cluster.Shape{Containers: containers, Declared: policy.Declaration{}}
+		for _, c := range containers {
+			shape.Declared[c] = corev1.ResourceRequirements{Requests: list("100m", "512Mi"), Limits: list("2", "1Gi")}
+		}
+		w.shapes[key] = shape
 	}
-	for _, c := range containers {
-		p.Declared[c] = corev1.ResourceRequirements{Requests: list("100m", "512Mi"), Limits: list("2", "1Gi")}
-	}
-	w.pods = append(w.pods, p)
+	w.changes.Pods = append(w.changes.Pods, &cluster.StartedPod{
+		Name:       types.NamespacedName{Namespace: "store", Name: name},
+		Controller: &target.Controller{Group: "apps", Kind: "Deployment", Namespace: "store", Name: deployment},
+		Created:    w.clock.Unix(), Shape: w.shapes[key],
+	})
+}
+
+// kill ends the pod of the Deployment.
+func (w *world) kill(deployment string) {
+	w.changes.Gone = append(w.changes.Gone, types.NamespacedName{Namespace: "store", Name: deployment + replica})
+}
+
+// oom kills a container of the Deployment's pod, which requested so many MiB.
+func (w *world) oom(deployment, container string, requested int) {
+	w.changes.OOMs = append(w.changes.OOMs, cluster.OOM{
+		Container: usage.Container{Namespace: "store", Pod: deployment + replica, Name: container},
+		Memory:    usage.Amount(requested) << 20, At: w.clock,
+	})
 }
 
 // use is what a container of the Deployment's pod uses now, in millicores and MiB.
@@ -150,7 +254,15 @@ func (w *world) use(deployment, container string, cpu, memory int) {
 // tick is one round of the loop, a minute after the last.
 func (w *world) tick() {
 	w.loop.tick(context.Background())
+	w.drain()
 	w.clock, w.samples = w.clock.Add(time.Minute), nil
+}
+
+// drain writes all that waits to be written.
+func (w *world) drain() {
+	for !w.loop.backlog.empty() {
+		w.loop.write(context.Background())
+	}
 }
 
 // answer gives the VPA a history.
@@ -176,7 +288,8 @@ func (w *world) pastOf(name, container string, cpu, memory int) history.Answer {
 
 // hear has the loop take an answer of history.
 func (w *world) hear(a history.Answer) {
-	w.loop.publish(context.Background(), w.loop.learn(a))
+	w.loop.review(w.loop.learn(a))
+	w.drain()
 }
 
 // golden compares the statuses of the named VPAs with a file that reads like a document.
@@ -188,21 +301,28 @@ func (w *world) golden(names ...string) {
 		require.NoError(w.t, err)
 		got = append(got, status...)
 	}
-	file := filepath.Join("testdata", w.t.Name()+".yaml")
+	w.goldenText(string(got), ".yaml")
+}
+
+func (w *world) goldenText(got, extension string) {
+	w.t.Helper()
+	file := filepath.Join("testdata", w.t.Name()+extension)
 	if *update {
 		require.NoError(w.t, os.MkdirAll(filepath.Dir(file), 0o755))
-		require.NoError(w.t, os.WriteFile(file, got, 0o644))
+		require.NoError(w.t, os.WriteFile(file, []byte(got), 0o644))
 	}
 	want, err := os.ReadFile(file)
 	require.NoError(w.t, err, "run go test -update, then read what it wrote")
-	require.Equal(w.t, string(want), string(got))
+	require.Equal(w.t, string(want), got)
 }
 
 func (w *world) target(name, container string, r corev1.ResourceName) string {
-	rec := published(w.vpas[name], container)
-	if rec == nil {
-		return "nothing"
+	if rec := w.vpas[name].Status.Recommendation; rec != nil {
+		for i := range rec.ContainerRecommendations {
+			if q, ok := rec.ContainerRecommendations[i].Target[r]; ok && rec.ContainerRecommendations[i].ContainerName == container {
+				return q.String()
+			}
+		}
 	}
-	q := rec.Target[r]
-	return q.String()
+	return "nothing"
 }
