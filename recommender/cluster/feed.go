@@ -26,6 +26,8 @@ type feed[O, T client.Object] struct {
 
 	once   sync.Once
 	filled chan struct{}
+	// replaced, if there is one, is called after each Replace.
+	replaced func()
 }
 
 func newFeed[O, T client.Object](cut func(O) T, into mirror[T]) *feed[O, T] {
@@ -65,6 +67,9 @@ func (f *feed[O, T]) Replace(objects []any, _ string) error {
 	}
 	f.into.replace(all)
 	f.once.Do(func() { close(f.filled) })
+	if f.replaced != nil {
+		f.replaced()
+	}
 	return nil
 }
 

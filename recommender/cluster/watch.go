@@ -37,12 +37,15 @@ type watch struct {
 	// failed is closed once an attempt to fill it has failed; nil where that is to be waited out.
 	failed chan struct{}
 	once   sync.Once
-	// failing is used by run only.
+	// log and failing are used by run's goroutine only, in which the reflector fills the store, too.
+	log     logr.Logger
 	failing bool
 }
 
 func newWatch[O, T client.Object](kind string, lister toolscache.ListerWatcher, example O, f *feed[O, T]) *watch {
-	return &watch{kind: kind, lister: lister, example: example, store: f, filled: f.filled}
+	w := &watch{kind: kind, lister: lister, example: example, store: f, filled: f.filled}
+	f.replaced = w.works
+	return w
 }
 
 // needed makes a watch be waited for.
@@ -62,6 +65,7 @@ func (w *watch) settled(ctx context.Context) bool { return closed(ctx, w.filled,
 
 // run watches until ctx ends, whatever fails.
 func (w *watch) run(ctx context.Context, log logr.Logger) {
+	w.log = log
 	// We say once what the reflector would say at each attempt.
 	ctx = logr.NewContext(ctx, log.V(1))
 	reflector := toolscache.NewReflectorWithOptions(w.lister, w.example, w.store, toolscache.ReflectorOptions{Name: w.kind})
@@ -69,7 +73,7 @@ func (w *watch) run(ctx context.Context, log logr.Logger) {
 	for ctx.Err() == nil {
 		began := time.Now()
 		err := reflector.ListAndWatchWithContext(ctx)
-		w.report(err, log)
+		w.report(err)
 		if time.Since(began) > goodTime {
 			delay = delays()
 		}
@@ -80,25 +84,26 @@ func (w *watch) run(ctx context.Context, log logr.Logger) {
 	}
 }
 
-// report tells once when watching fails, and once when it works again: an error says that it did not
-// even begin, none that it did, and ended.
-func (w *watch) report(err error, log logr.Logger) {
-	switch {
-	case err == nil:
-		if w.failing {
-			log.Info("Could watch again", "kind", w.kind)
-		}
-		w.failing = false
-	case apierrors.IsResourceExpired(err) || apierrors.IsGone(err): // The next attempt begins from scratch.
-	default:
-		if !w.failing {
-			log.Info("Cannot watch, trying again", "kind", w.kind, "reason", err.Error(), "remedy", w.remedy)
-		}
-		w.failing = true
-		w.once.Do(func() {
-			if w.failed != nil {
-				close(w.failed)
-			}
-		})
+// report tells once when watching fails. Without an error it worked, and ended.
+func (w *watch) report(err error) {
+	if err == nil || apierrors.IsResourceExpired(err) || apierrors.IsGone(err) { // The next attempt begins from scratch.
+		return
 	}
+	if !w.failing {
+		w.log.Info("Cannot watch, trying again", "kind", w.kind, "reason", err.Error(), "remedy", w.remedy)
+	}
+	w.failing = true
+	w.once.Do(func() {
+		if w.failed != nil {
+			close(w.failed)
+		}
+	})
+}
+
+// works tells once when watching works again.
+func (w *watch) works() {
+	if w.failing {
+		w.log.Info("Could watch again", "kind", w.kind)
+	}
+	w.failing = false
 }

@@ -194,7 +194,7 @@ func TestWhatCannotBeWatchedIsSaidOnceAndTriedAgain(t *testing.T) {
 	waiting, cancel := context.WithTimeout(t.Context(), time.Millisecond)
 	defer cancel()
 	require.ErrorContains(t, c.WaitForSync(waiting), "verticalpodautoscalers")
-	require.Len(t, log.with("verticalpodautoscalers"), 1)
+	require.Len(t, log.with("verticalpodautoscalers"), 1, log.with("verticalpodautoscalers"))
 	require.Contains(t, log.with("verticalpodautoscalers")[0], "custom resource definitions")
 	require.Equal(t, []string{"shop-1-a"}, names(c.next(t).Pods), "others are not affected")
 
@@ -204,6 +204,7 @@ func TestWhatCannotBeWatchedIsSaidOnceAndTriedAgain(t *testing.T) {
 	require.NoError(t, err)
 	require.Equal(t, []string{"store/shop"}, vpaNames(vpas))
 	<-c.Changed()
+	require.Eventually(t, func() bool { return len(log.with("Could watch again\" \"kind\"=\"verticalpodautoscalers\"")) == 1 }, 10*time.Second, time.Millisecond, "and that it works again, at once")
 	require.Len(t, log.with("horizontalpodautoscalers"), 1)
 }
 
