@@ -26,6 +26,8 @@ import (
 type Cluster interface {
 	VPAs(context.Context) ([]*vpav1.VerticalPodAutoscaler, error)
 	PodChanges(context.Context) (cluster.Changes, error)
+	// PodsSignal gets a value when containers were killed for memory.
+	PodsSignal() <-chan struct{}
 	HPAs(target.Controller) []cluster.HPA
 	Changed() <-chan struct{}
 	Checkpoints(context.Context, func(*vpav1.VerticalPodAutoscalerCheckpoint)) error
@@ -153,6 +155,8 @@ func (l *Loop) Start(ctx context.Context) error {
 			l.tick(ctx)
 		case <-l.cluster.Changed():
 			l.catchUp(ctx)
+		case <-l.cluster.PodsSignal():
+			l.review(l.match(ctx))
 		case answer := <-answers:
 			l.review(l.learn(answer))
 		case request := <-l.requests:

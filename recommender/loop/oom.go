@@ -26,11 +26,11 @@ type oomed struct {
 // loopKills is from how many kills within a day on a container is said to be killed again and again.
 const loopKills = 3
 
-// bump takes an OOM kill as memory that the container needs, for every VPA on its pod.
-func (l *Loop) bump(oom cluster.OOM) {
+// bump takes an OOM kill as memory that the container needs, for every VPA on its pod. It returns those VPAs.
+func (l *Loop) bump(oom cluster.OOM) (bumped []types.NamespacedName) {
 	at, ok := l.pods[types.NamespacedName{Namespace: oom.Container.Namespace, Name: oom.Container.Pod}]
 	if !ok || !slices.Contains(at.pod.Shape.Containers, oom.Container.Name) {
-		return // it is gone, or an init container
+		return nil // it is gone, or an init container
 	}
 	for _, t := range at.group.vpas {
 		when := oom.At
@@ -43,6 +43,7 @@ func (l *Loop) bump(oom cluster.OOM) {
 			continue
 		}
 		l.meter.ooms.Inc()
+		bumped = append(bumped, t.name())
 		o := t.killed(oom.Container.Name, when)
 		if amount <= o.reported {
 			continue // told already: the same container, killed at the same size
@@ -50,6 +51,7 @@ func (l *Loop) bump(oom cluster.OOM) {
 		o.reported = amount
 		l.cluster.Event(t.vpa, corev1.EventTypeWarning, "OOMKilled", oomMessage(oom, amount))
 	}
+	return bumped
 }
 
 func oomMessage(oom cluster.OOM, amount usage.Amount) string {

@@ -17,7 +17,7 @@ type Parts struct {
 // Parts returns the loop's.
 func (l *Loop) Parts() Parts {
 	return Parts{
-		Match:   l.match,
+		Match:   func(ctx context.Context) { l.match(ctx) },
 		Track:   func(ctx context.Context) { l.track(ctx) },
 		Fold:    l.fold,
 		Review:  func() { l.review(l.all()) },

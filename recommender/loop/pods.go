@@ -54,12 +54,13 @@ func newestFirst(a, b *cluster.StartedPod) int {
 	return strings.Compare(a.Name.Name, b.Name.Name)
 }
 
-// match takes over what has happened to pods since the last time.
-func (l *Loop) match(ctx context.Context) {
+// match takes over what has happened to pods since the last time. It returns the VPAs whose containers were killed for
+// memory, and their heirs.
+func (l *Loop) match(ctx context.Context) []types.NamespacedName {
 	changes, err := l.cluster.PodChanges(ctx)
 	if err != nil {
 		l.log.Error(err, "Pods stay as they were in this round")
-		return
+		return nil
 	}
 	for _, name := range changes.Gone {
 		l.remove(name, true)
@@ -72,9 +73,11 @@ func (l *Loop) match(ctx context.Context) {
 		g.version++
 		l.pods[p.Name] = placed{pod: p, group: g}
 	}
+	var bumped []types.NamespacedName
 	for _, oom := range changes.OOMs {
-		l.bump(oom)
+		bumped = append(bumped, l.bump(oom)...)
 	}
+	return l.withHeirs(bumped)
 }
 
 // remove takes the pod out of its group; forget drops its running windows too.

@@ -41,6 +41,20 @@ func TestAnOOMKillRaisesMemory(t *testing.T) {
 	}, w.events)
 }
 
+func TestAnOOMKillCountsWithoutWaitingForTheNextRound(t *testing.T) {
+	w := newWorld(t, false)
+	w.vpa("shop", nil)
+	w.vpa("shop-rc", nil)
+	w.pod("shop", "shop")
+	w.pod("shop-rc", "shop-rc")
+	w.useFor(30, "shop", "shop", 480, 400)
+	w.oom("shop", "shop", 512)
+	w.loop.review(w.loop.match(context.Background()))
+	w.drain()
+	require.Contains(t, condition(w, "shop", vpav1.RecommendationProvided).Message, "memory 729Mi")
+	require.Contains(t, condition(w, "shop-rc", vpav1.RecommendationProvided).Message, "memory 729Mi", "and who inherits has it at once")
+}
+
 func TestAnOOMKillRaisesWhatIsHeld(t *testing.T) {
 	w := newWorld(t, true)
 	w.vpa("shop", nil)

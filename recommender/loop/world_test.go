@@ -51,6 +51,7 @@ type world struct {
 	samples  []usage.Sample
 	liveErr  error
 	lost     bool // the lease
+	killed   chan struct{}
 	wanted   map[types.NamespacedName]history.Window
 	answers  chan history.Answer
 	changed  chan struct{}
@@ -64,7 +65,7 @@ func newWorld(t *testing.T, withHistory bool) *world {
 		t: t, clock: time.Date(2026, 3, 9, 12, 0, 0, 0, time.UTC), vpas: map[string]*vpav1.VerticalPodAutoscaler{},
 		others: map[types.NamespacedName]bool{}, shapes: map[string]*cluster.Shape{}, hpas: map[target.Controller][]cluster.HPA{},
 		saved:  map[types.NamespacedName]*vpav1.VerticalPodAutoscalerCheckpoint{},
-		wanted: map[types.NamespacedName]history.Window{}, answers: make(chan history.Answer), changed: make(chan struct{}, 1),
+		wanted: map[types.NamespacedName]history.Window{}, answers: make(chan history.Answer), changed: make(chan struct{}, 1), killed: make(chan struct{}),
 	}
 	var h History
 	if withHistory {
@@ -120,6 +121,8 @@ func (w *world) Each(_ context.Context, f func(usage.Sample)) (podmetrics.Round,
 	}
 	return round, w.liveErr
 }
+
+func (w *world) PodsSignal() <-chan struct{} { return w.killed }
 
 func (w *world) HPAs(c target.Controller) []cluster.HPA { return w.hpas[c] }
 
