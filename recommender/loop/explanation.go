@@ -1,23 +1,19 @@
 package loop
 
 import (
-	"context"
-	"fmt"
 	"time"
 
-	corev1 "k8s.io/api/core/v1"
 	"k8s.io/apimachinery/pkg/api/resource"
 	"k8s.io/apimachinery/pkg/types"
 	vpav1 "k8s.io/autoscaler/vertical-pod-autoscaler/pkg/apis/autoscaling.k8s.io/v1"
-
-	"github.com/sartor-vpa/sartor/pkg/estimate"
-	"github.com/sartor-vpa/sartor/pkg/policy"
-	"github.com/sartor-vpa/sartor/pkg/target"
-	"github.com/sartor-vpa/sartor/pkg/usage"
 )
 
 // Explanation is how the recommendation of a VPA comes about, for people and for programs.
 type Explanation struct {
+	// At is when it was asked for.
+	At time.Time `json:"at"`
+	// Live is set when the running recommender answered. Else what it learnt since its last checkpoint is not known.
+	Live       bool   `json:"live"`
 	Namespace  string `json:"namespace"`
 	VPA        string `json:"vpa"`
 	Target     string `json:"target"`
@@ -28,19 +24,25 @@ type Explanation struct {
 	// Inheritance is nil for a VPA that is no candidate.
 	Inheritance *InheritanceExplanation `json:"inheritance,omitempty"`
 	// HPAs are those that scale the target on CPU or memory.
-	HPAs       string                                 `json:"hpas,omitempty"`
-	Containers []ContainerExplanation                 `json:"containers"`
+	HPAs string `json:"hpas,omitempty"`
+	// Containers are those of the target's pods, or without pods all that were seen, and those that something is
+	// published for; by name.
+	Containers []ContainerExplanation `json:"containers"`
+	// Conditions are those of the VPA's status.
 	Conditions []vpav1.VerticalPodAutoscalerCondition `json:"conditions,omitempty"`
 }
 
-// HistoryExplanation is how far the reading of Prometheus has come.
+// HistoryExplanation is how much of the past is known, and where from.
 type HistoryExplanation struct {
-	// State is one of none, reading, failing and loaded.
-	State   string `json:"state"`
+	// State is how far the reading of Prometheus has come: one of none, reading, failing and loaded.
+	State string `json:"state"`
+	// Error is why it fails.
 	Error   string `json:"error,omitempty"`
 	Samples int    `json:"samples"`
-	// Checkpoints is set when checkpoints were loaded.
-	Checkpoints bool `json:"checkpoints"`
+	// Checkpoints is set when checkpoints were loaded. LastCheckpoint is when the last one was saved, by this process
+	// or an earlier one; zero if none is known of.
+	Checkpoints    bool      `json:"checkpoints"`
+	LastCheckpoint time.Time `json:"lastCheckpoint,omitzero"`
 	// Since is when this process began to count live samples, CoveredFrom where what it knows begins.
 	Since       time.Time `json:"since"`
 	CoveredFrom time.Time `json:"coveredFrom"`
@@ -48,11 +50,14 @@ type HistoryExplanation struct {
 
 // InheritanceExplanation is from whom a candidate takes values, or why it does not.
 type InheritanceExplanation struct {
+	// Primary is the VPA that it inherits from, Mode is primary or max, Containers says which container has whose
+	// values: "shop-rc from shop".
 	Primary    string `json:"primary,omitempty"`
 	Mode       string `json:"mode,omitempty"`
 	Containers string `json:"containers,omitempty"`
-	Reason     string `json:"reason,omitempty"`
-	Invalid    string `json:"invalid,omitempty"`
+	// Reason is why nothing is inherited, Invalid which annotations make no sense.
+	Reason  string `json:"reason,omitempty"`
+	Invalid string `json:"invalid,omitempty"`
 }
 
 // ContainerExplanation is how the values of one container come about.
@@ -60,146 +65,60 @@ type ContainerExplanation struct {
 	Name string `json:"name"`
 	// Source says where the values come from, in words; empty if there are none.
 	Source string `json:"source,omitempty"`
-	Held   bool   `json:"held"`
+	// Held is set when the values are the published ones, until more is known.
+	Held bool `json:"held"`
 	// FirstSample and LastSample are of its own CPU usage, whatever it inherits.
 	FirstSample time.Time `json:"firstSample,omitzero"`
 	LastSample  time.Time `json:"lastSample,omitzero"`
 	Samples     int       `json:"samples"`
 	// Confidence is in days.
-	Confidence float64               `json:"confidence"`
-	Resources  []ResourceExplanation `json:"resources,omitempty"`
+	Confidence float64 `json:"confidence"`
+	// Resources are CPU and memory, in this order.
+	Resources []ResourceExplanation `json:"resources"`
 }
 
-// ResourceExplanation is the way of one value, in the order in which the steps are taken.
+// ResourceExplanation is the way of one value, in the order in which the steps are taken. A step that was not taken
+// is nil.
 type ResourceExplanation struct {
-	Resource   string  `json:"resource"`
+	Resource string `json:"resource"`
+	// Missing says why nothing is recommended; empty if something is.
+	Missing string `json:"missing,omitempty"`
+	// Percentile is a share of the samples' weight, Margin a share of the percentile. Basis says both in words.
 	Percentile float64 `json:"percentile"`
 	Margin     float64 `json:"margin"`
-	// Own is what the container's own usage says, with margin and minimum; nil without samples.
-	Own *resource.Quantity `json:"own,omitempty"`
+	Basis      string  `json:"basis"`
+	// Usage is the percentile of the container's own usage; Own has the margin and the minimum, too. Nil without
+	// samples.
+	Usage *resource.Quantity `json:"usage,omitempty"`
+	Own   *resource.Quantity `json:"own,omitempty"`
 	// Minimum is its share of the pod's minimum.
-	Minimum    resource.Quantity  `json:"minimum"`
-	Uncapped   resource.Quantity  `json:"uncappedTarget"`
+	Minimum resource.Quantity `json:"minimum"`
+	// Uncapped is Own, or what is inherited or held in its place, rounded.
+	Uncapped   *resource.Quantity `json:"uncappedTarget,omitempty"`
 	MinAllowed *resource.Quantity `json:"minAllowed,omitempty"`
 	MaxAllowed *resource.Quantity `json:"maxAllowed,omitempty"`
 	// Bound says what moved the target away from the uncapped one; empty if nothing did.
-	Bound      string            `json:"boundBy,omitempty"`
-	LowerBound resource.Quantity `json:"lowerBound"`
-	Target     resource.Quantity `json:"target"`
-	UpperBound resource.Quantity `json:"upperBound"`
+	Bound      string             `json:"boundBy,omitempty"`
+	LowerBound *resource.Quantity `json:"lowerBound,omitempty"`
+	Target     *resource.Quantity `json:"target,omitempty"`
+	UpperBound *resource.Quantity `json:"upperBound,omitempty"`
 	// Limit is what the webhook sets on the next pod; nil where it sets none.
 	Limit *resource.Quantity `json:"limit,omitempty"`
-	// Published is the target in the VPA's status, which differs until it is written, and where the two are within 1 %.
+	// Published is the target in the VPA's status, which differs until it is written. A target that is within 1 % of
+	// it is not written, and is shown as it was published.
 	Published *resource.Quantity `json:"published,omitempty"`
 }
 
-// Explain asks the running loop how a VPA's recommendation comes about. It may be called by any goroutine, and waits
-// for the loop, which takes a round at most.
-func (l *Loop) Explain(ctx context.Context, name types.NamespacedName) (e *Explanation, err error) {
-	if unanswered := l.do(ctx, func() { e, err = l.explain(name) }); unanswered != nil {
-		return nil, unanswered
-	}
-	return e, err
+// UnknownVPAError says that a VPA cannot be explained because it is not worked on here.
+type UnknownVPAError struct {
+	VPA types.NamespacedName
+	// Exists is set when there is, or may be, a VPA of that name, which somebody else works on.
+	Exists bool
 }
 
-// ExplainOnce takes up what the cluster has, without live metrics or history, and explains one VPA from that: from its
-// checkpoints, its pods and its policy. It is for a Loop that is not started.
-func (l *Loop) ExplainOnce(ctx context.Context, name types.NamespacedName) (*Explanation, error) {
-	l.match(ctx)
-	l.track(ctx)
-	return l.explain(name)
-}
-
-// states are the names of pastStates.
-var states = [...]string{none: "none", reading: "reading", failing: "failing", loaded: "loaded"}
-
-func (l *Loop) explain(name types.NamespacedName) (*Explanation, error) {
-	t := l.vpas[name]
-	if t == nil {
-		return nil, fmt.Errorf("there is no VPA %s that this recommender works on: is it another recommender's, another shard's, or misspelt?", name)
+func (e *UnknownVPAError) Error() string {
+	if e.Exists {
+		return "VPA " + e.VPA.String() + " is not this recommender's: its spec.recommenders names another one, its namespace is left out, or another replica works on its shard"
 	}
-	if t.targetErr != nil {
-		return nil, fmt.Errorf("VPA %s: %w", name, t.targetErr)
-	}
-	d, outcomes := l.weigh(t, nil)
-	e := &Explanation{
-		Namespace: name.Namespace, VPA: name.Name, Target: t.group.target.String(), UpdateMode: string(target.UpdateMode(t.vpa)), Pods: len(t.group.pods),
-		History: HistoryExplanation{
-			State: states[t.past.state], Error: t.past.reason, Samples: t.past.samples, Checkpoints: t.checkpointed,
-			Since: t.since, CoveredFrom: t.covered.From,
-		},
-		HPAs: d.conflicts, Conditions: t.vpa.Status.Conditions,
-	}
-	if d.inheritance != noInheritance {
-		in := d.inheritance.Value()
-		e.Inheritance = &InheritanceExplanation{Primary: in.primary, Mode: string(in.mode), Containers: in.pairs, Reason: in.missing, Invalid: in.invalid}
-	}
-	for i := range t.containers {
-		e.Containers = append(e.Containers, l.explainContainer(t, d, t.containers[i].name, outcomes))
-	}
-	return e, nil
-}
-
-func (l *Loop) explainContainer(t *tracked, d decided, name string, outcomes []outcome) ContainerExplanation {
-	e := ContainerExplanation{Name: name}
-	var own estimate.Recommendation
-	if a := t.usage.Aggregate(name); a != nil {
-		e.FirstSample, e.LastSample, e.Samples = a.First(), a.Last(), a.Samples()
-		own = estimate.Recommend(a, t.minimum, l.options.Estimate)
-		if e.Samples > 0 {
-			e.Confidence = estimate.Confidence(a, day)
-		}
-	}
-	for i := range outcomes {
-		o := &outcomes[i]
-		if o.name != name {
-			continue
-		}
-		e.Source, e.Held = o.origin.String(), o.held
-		limits := l.projectedLimits(t, d.shape, o)
-		for _, r := range usage.Resources {
-			if o.values[r].known {
-				e.Resources = append(e.Resources, l.explainResource(t, o, r, own, limits))
-			}
-		}
-	}
-	return e
-}
-
-func (l *Loop) explainResource(t *tracked, o *outcome, r usage.Resource, own estimate.Recommendation, limits corev1.ResourceList) ResourceExplanation {
-	name, v := corev1.ResourceName(r.String()), &o.values[r]
-	rules := policy.ForContainer(t.vpa.Spec.ResourcePolicy, o.name)
-	e := ResourceExplanation{
-		Resource: r.String(), Percentile: l.options.Estimate.Percentiles[r].Target, Margin: l.options.Estimate.Margin,
-		Minimum: quantity(r, t.minimum[r]), Uncapped: quantity(r, v.uncapped), LowerBound: quantity(r, v.lower), Target: quantity(r, v.target),
-		UpperBound: quantity(r, v.upper), MinAllowed: in(rules.Min, name), MaxAllowed: in(rules.Max, name), Limit: in(limits, name),
-	}
-	if own[r].Known {
-		q := quantity(r, own[r].Target)
-		e.Own = &q
-	}
-	switch v.bound {
-	case minAllowed:
-		e.Bound = "minAllowed"
-	case maxAllowed, globalMaxAllowed:
-		e.Bound = maximumOf[v.bound]
-	case unbounded:
-	}
-	if e.MaxAllowed == nil {
-		e.MaxAllowed = in(l.options.Policy.Global.MaxAllowed, name)
-	}
-	if p := t.publishedOf(o.name); p != nil && p.values[r].known {
-		q := quantity(r, p.values[r].target)
-		e.Published = &q
-	}
-	return e
-}
-
-// in is the list's quantity of that name, nil if there is none.
-func in(list corev1.ResourceList, name corev1.ResourceName) *resource.Quantity {
-	q, ok := list[name]
-	if !ok {
-		return nil
-	}
-	return &q
+	return "there is no VPA " + e.VPA.String() + " that this recommender works on: see kubectl get vpa -n " + e.VPA.Namespace + " for those that there are"
 }
