@@ -28,12 +28,6 @@ type Aggregate struct {
 	changed bool
 }
 
-// New returns an Aggregate without samples.
-func New(o Options) *Aggregate {
-	a := newAggregate(o)
-	return &a
-}
-
 func newAggregate(o Options) Aggregate {
 	return Aggregate{
 		CPU:         histogram.New(histogram.CPU, o.CPUHalfLife),

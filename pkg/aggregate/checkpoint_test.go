@@ -2,6 +2,7 @@ package aggregate
 
 import (
 	"fmt"
+	"slices"
 	"testing"
 	"time"
 
@@ -43,8 +44,8 @@ func TestOneThatWasLoadedGoesOnAsIfItHadNeverStopped(t *testing.T) {
 			require.Equal(t, counted, recounted, "%+v", e)
 			require.Equal(t, amount, again)
 		}
-		require.Equal(t, stayed.pods, loaded.pods)
-		require.Equal(t, stayed.windows, loaded.windows)
+		require.True(t, slices.Equal(stayed.pods, loaded.pods), "%q is not %q", loaded.pods, stayed.pods)
+		require.True(t, slices.Equal(stayed.windows, loaded.windows), "%+v is not %+v", loaded.windows, stayed.windows)
 		for _, name := range stayed.Containers() {
 			requireNear(t, &stayed.Aggregate(name).CPU, &loaded.Aggregate(name).CPU)
 			requireNear(t, &stayed.Aggregate(name).MemoryPeaks, &loaded.Aggregate(name).MemoryPeaks)
@@ -124,6 +125,8 @@ func TestNothingIsLoadedOverWhatIsKnown(t *testing.T) {
 	saved, _ := w.Save("shop", start)
 	require.ErrorContains(t, w.Load("shop", saved), `container "shop": a checkpoint can only be loaded before`)
 	require.NoError(t, w.Load("another", saved))
+	w.Forget("a")
+	require.Error(t, w.Load("another", saved), "what a pod that is gone has used is known, too")
 	w.Drop("another")
 	require.NoError(t, w.Load("another", saved), "what was dropped is not known")
 }
@@ -145,6 +148,8 @@ func TestACheckpointThatCannotBeIsRefusedAndChangesNothing(t *testing.T) {
 		"the last before the first": {func(c *Checkpoint) { c.Last = start.Add(-1) }, "must not be before the first"},
 		"a peak below nothing":      {func(c *Checkpoint) { c.Running[0].Peak = -1 }, `pod "a": peaks -1 and 0: must not be negative`},
 		"a peak of no interval":     {func(c *Checkpoint) { c.Running[0].End = time.Time{} }, `pod "a": peaks 500000000 and 0: an interval with peaks must have an end`},
+		"a sample beyond 2262":      {func(c *Checkpoint) { c.Running[0].LastMemory = start.AddDate(300, 0, 0) }, `pod "a": last memory sample at 2326`},
+		"an interval beyond 2262":   {func(c *Checkpoint) { c.Running[0].End = start.AddDate(300, 0, 0) }, `pod "a": end of the interval at 2326`},
 		"a window beyond 2262":      {func(c *Checkpoint) { c.Running[0].LastCPU = start.AddDate(300, 0, 0) }, `pod "a": last CPU sample at 2326`},
 		"a pod twice":               {func(c *Checkpoint) { c.Running = append(c.Running, c.Running[0]) }, `pod "a": running windows must be sorted by pod, each once`},
 	} {

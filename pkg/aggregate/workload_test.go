@@ -66,6 +66,15 @@ func TestHistoryOfAPodInTheMiddleFindsItsPlace(t *testing.T) {
 	}, w.windows)
 }
 
+func TestHistoryOfMemoryAloneLeavesTheTimesOfCPU(t *testing.T) {
+	w, history := NewWorkload(DefaultOptions()), NewWorkload(DefaultOptions())
+	w.Add(usage.Sample{Container: usage.Container{Pod: "a", Name: "shop"}, Resource: usage.CPU, Time: start, Amount: 100})
+	history.Add(memory("a", start.Add(-time.Hour), 500e6))
+	w.AddHistory(history)
+	require.True(t, start.Equal(w.Aggregate("shop").First()))
+	require.Zero(t, w.Aggregate("shop").Span())
+}
+
 func TestAMemoryIntervalThatRunsAcrossTheCutHasOnePeak(t *testing.T) {
 	for name, tc := range map[string]struct{ before, after, want usage.Amount }{
 		"the higher came before": {900e6, 500e6, 900e6},
@@ -227,6 +236,7 @@ func TestADroppedContainerLeavesNothing(t *testing.T) {
 	w.Drop("never seen")
 	require.Equal(t, []string{"app", "proxy"}, w.Containers())
 	require.Nil(t, w.Aggregate("old"))
+	require.False(t, w.Aggregate("app").Empty())
 	app, proxy := window{lastCPU: instant(start.UnixNano())}, window{lastCPU: instant(start.Add(2 * time.Minute).UnixNano())}
 	require.Equal(t, []window{app, proxy, app, proxy}, w.windows)
 }

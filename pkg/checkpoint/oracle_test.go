@@ -71,8 +71,7 @@ func (w *world) run(scenario []byte) {
 		w.event(scenario[0], scenario[1], scenario[2], scenario[3])
 		scenario = scenario[4:]
 	}
-	w.exchange()
-	w.compare()
+	w.restart()
 }
 
 func (w *world) event(what, who, step, amount byte) {
@@ -95,8 +94,7 @@ func (w *world) event(what, who, step, amount byte) {
 		w.ours.Forget(c.Pod)
 		maps.DeleteFunc(w.states, func(k usage.Container, _ *model.ContainerState) bool { return k.Pod == c.Pod })
 	case 11:
-		w.exchange()
-		w.compare()
+		w.restart()
 	}
 }
 
@@ -143,6 +141,14 @@ func (w *world) save(name string) *vpav1.VerticalPodAutoscalerCheckpoint {
 		Spec:       vpav1.VerticalPodAutoscalerCheckpointSpec{VPAObjectName: owner.VPA, ContainerName: name},
 		Status:     *status,
 	}
+}
+
+// restart compares what both recommend before and after each has started from what the other has stored: peaks of running
+// intervals are there only before.
+func (w *world) restart() {
+	w.compare()
+	w.exchange()
+	w.compare()
 }
 
 // exchange stores both, compares what was stored, and starts each anew from what the other has stored.
@@ -217,13 +223,14 @@ var scenarios = map[string][]byte{
 	"a minute": {0, 0, 1, 0x95, 4, 0, 0, 0x99},
 	"a peak is raised and stored while its interval runs": {4, 0, 1, 0x91, 4, 0, 1, 0x92, 11, 0, 1, 0, 4, 0, 1, 0x91, 11, 0, 11, 0},
 	"a kill, a higher one, usage above both":              {4, 0, 1, 0x93, 8, 0, 1, 0x93, 8, 0, 1, 0x95, 4, 0, 1, 0xa9, 8, 0, 1, 0},
+	"a loop of kills":                                     {4, 0, 1, 0x93, 8, 0, 1, 0, 8, 0, 1, 0, 8, 0, 1, 0, 8, 0, 1, 0},
 	"a kill of one that was never seen, from the past":    {8, 0, 1, 0, 8, 0, 7, 0x91, 8, 0, 15, 0x91, 4, 0, 1, 0x91},
-	"peaks of nothing":            {4, 0, 1, 0, 4, 0, 1, 0x95, 4, 0, 11, 0, 11, 0, 0, 0, 4, 0, 1, 0},
-	"a clock goes back by a day":  {0, 0, 1, 0x33, 4, 0, 0, 0x91, 0, 0, 15, 0x35, 4, 0, 0, 0x95, 8, 0, 0, 0x95},
-	"a gap of 150 days, twice":    {0, 0, 1, 0x33, 4, 0, 0, 0x91, 0, 0, 14, 0x35, 4, 0, 0, 0x95, 11, 0, 0, 0, 0, 0, 14, 0x31, 4, 0, 0, 0x81},
-	"rules change in an interval": {9, 0, 0, 2, 4, 0, 1, 0x91, 4, 0, 8, 0x92, 9, 0, 0, 3, 4, 0, 8, 0x93, 4, 0, 1, 0x92, 8, 0, 0, 0x94},
-	"two pods, one is gone":       {4, 0, 1, 0x91, 4, 2, 1, 0x95, 4, 3, 0, 0x95, 10, 0, 0, 0, 4, 0, 1, 0x93, 11, 0, 0, 0, 4, 2, 1, 0x99},
-	"more than there can be":      {0, 0, 1, 255, 4, 0, 0, 255, 8, 0, 0, 255, 11, 0, 12, 0, 0, 0, 1, 0},
+	"peaks of nothing":                                    {4, 0, 1, 0, 4, 0, 1, 0x95, 4, 0, 11, 0, 11, 0, 0, 0, 4, 0, 1, 0},
+	"a clock goes back by a day":                          {0, 0, 1, 0x33, 4, 0, 0, 0x91, 0, 0, 15, 0x35, 4, 0, 0, 0x95, 8, 0, 0, 0x95},
+	"a gap of 150 days, twice":                            {0, 0, 1, 0x33, 4, 0, 0, 0x91, 0, 0, 14, 0x35, 4, 0, 0, 0x95, 11, 0, 0, 0, 0, 0, 14, 0x31, 4, 0, 0, 0x81},
+	"rules change in an interval":                         {9, 0, 0, 2, 4, 0, 1, 0x91, 4, 0, 8, 0x92, 9, 0, 0, 3, 4, 0, 8, 0x93, 4, 0, 1, 0x92, 8, 0, 0, 0x94},
+	"two pods, one is gone":                               {4, 0, 1, 0x91, 4, 2, 1, 0x95, 4, 3, 0, 0x95, 10, 0, 0, 0, 4, 0, 1, 0x93, 11, 0, 0, 0, 4, 2, 1, 0x99},
+	"more than there can be":                              {0, 0, 1, 255, 4, 0, 0, 255, 8, 0, 0, 255, 11, 0, 12, 0, 0, 0, 1, 0},
 }
 
 func TestWhateverHappensBothRecommendTheSame(t *testing.T) {
@@ -232,7 +239,7 @@ func TestWhateverHappensBothRecommendTheSame(t *testing.T) {
 	}
 	t.Run("drawn", func(t *testing.T) {
 		rapid.Check(t, func(t *rapid.T) {
-			newWorld(t).run(rapid.SliceOfN(rapid.Byte(), 0, 500).Draw(t, "scenario"))
+			newWorld(t).run(rapid.SliceOfN(rapid.Byte(), 100, 600).Draw(t, "scenario"))
 		})
 	})
 }

@@ -90,7 +90,9 @@ func drawAmount(t *rapid.T, r usage.Resource) usage.Amount {
 }
 
 func TestNoSamplesGiveNoRecommendation(t *testing.T) {
-	require.Zero(t, Recommend(aggregate.New(aggregate.DefaultOptions()), DefaultOptions().Share(1), DefaultOptions()), "upstream recommends the minimum here")
+	w := aggregate.NewWorkload(aggregate.DefaultOptions())
+	require.NoError(t, w.Load("new", aggregate.Checkpoint{}))
+	require.Zero(t, Recommend(w.Aggregate("new"), DefaultOptions().Share(1), DefaultOptions()), "upstream recommends the minimum here")
 }
 
 func TestTheMinimumIsSharedByThePodsContainers(t *testing.T) {
