@@ -158,6 +158,17 @@ func TestAShapeTellsWhatThePodTells(t *testing.T) {
 	})
 }
 
+func TestAnInitContainerCanCostAPodItsClass(t *testing.T) {
+	var e eyes
+	all := corev1.ResourceRequirements{Limits: corev1.ResourceList{corev1.ResourceCPU: resource.MustParse("1"), corev1.ResourceMemory: resource.MustParse("1Gi")}}
+	pod := podOfShop()
+	pod.Spec.Containers[0].Resources = all
+	pod.Spec.InitContainers = []corev1.Container{{Name: "proxy", Resources: all}}
+	require.True(t, e.see(pod).shape.Guaranteed)
+	pod.Spec.InitContainers[0].Resources = corev1.ResourceRequirements{}
+	require.False(t, e.see(pod).shape.Guaranteed)
+}
+
 func sameShape(a, b Shape) bool {
 	first, _ := a.Declared.Annotation()
 	second, _ := b.Declared.Annotation()
@@ -353,6 +364,11 @@ func TestAdoptionAboveTheOwnerIsNoticed(t *testing.T) {
 	c.regroup(before, before)
 	require.Equal(t, Changes{}, c.next(t))
 	require.Equal(t, 2, h.reads, "nothing to be asked")
+
+	c.regroup(before, after)
+	h.err = errors.New("no route to host")
+	require.Equal(t, Changes{}, c.next(t), "what cannot be read now holds")
+	h.err = nil
 
 	h.owners["shop-1"] = nil // kubectl delete deployment --cascade=orphan
 	c.regroup(before, after)
