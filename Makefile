@@ -75,8 +75,11 @@ e2e: ## End-to-end tests: the story on real clusters, beside upstream's own answ
 	cd e2e && $(GO) test -race -count=1 -timeout 30m ./scenarios
 
 .PHONY: update-golden
-update-golden: ## Write golden files anew; read the diff before you commit it
+update-golden: ## Write golden files and docs/flags.md anew; read the diff before you commit it
 	$(GO) test ./recommender/loop -update
+	$(GO) test -p 1 ./recommender ./admission -run TestFlagsAreDocumented -update
+
+##### Measure it
 
 ##### Clean it
 
