@@ -21,7 +21,7 @@ import (
 // Explain asks the running loop how a VPA's recommendation comes about. It may be called by any goroutine, and waits
 // for the loop, which takes a round at most. A VPA that the loop does not work on is an UnknownVPAError.
 func (l *Loop) Explain(ctx context.Context, name types.NamespacedName) (e *Explanation, err error) {
-	if unanswered := l.do(ctx, func() { e, err = l.explain(name, true) }); unanswered != nil {
+	if unanswered := l.do(ctx, func() { e, err = l.explain(name) }); unanswered != nil {
 		return nil, unanswered
 	}
 	return e, err
@@ -37,13 +37,15 @@ func (l *Loop) ExplainOnce(ctx context.Context, name types.NamespacedName) (*Exp
 		// Nothing more is going to be seen: what is known is explained, and nothing held until more is.
 		t.restored, t.holdUntil = false, time.Time{}
 	}
-	return l.explain(name, false)
+	return l.explainAs(name, false)
 }
 
 // states are the names of pastStates.
 var states = [...]string{none: "none", reading: "reading", failing: "failing", loaded: "loaded"}
 
-func (l *Loop) explain(name types.NamespacedName, live bool) (*Explanation, error) {
+func (l *Loop) explain(name types.NamespacedName) (*Explanation, error) { return l.explainAs(name, true) }
+
+func (l *Loop) explainAs(name types.NamespacedName, live bool) (*Explanation, error) {
 	t := l.vpas[name]
 	if t == nil {
 		return nil, &UnknownVPAError{VPA: name, Exists: l.cluster.Exists(name)}
@@ -53,11 +55,11 @@ func (l *Loop) explain(name types.NamespacedName, live bool) (*Explanation, erro
 	}
 	d, outcomes := l.weigh(t, nil)
 	e := &Explanation{
-		At: l.now(), Live: live,
+		At: l.now().UTC(), Live: live,
 		Namespace: name.Namespace, VPA: name.Name, Target: t.group.target.String(), UpdateMode: string(target.UpdateMode(t.vpa)), Pods: len(t.group.pods),
 		History: HistoryExplanation{
-			State: states[t.past.state], Error: t.past.reason, Samples: t.past.samples, Checkpoints: t.checkpointed, LastCheckpoint: t.covered.To,
-			Since: t.since, CoveredFrom: t.covered.From,
+			State: states[t.past.state], Error: t.past.reason, Samples: t.past.samples, Checkpoints: t.checkpointed, LastCheckpoint: t.covered.To.UTC(),
+			Since: t.since.UTC(), CoveredFrom: t.covered.From.UTC(),
 		},
 		HPAs: d.conflicts, Containers: []ContainerExplanation{}, Conditions: slices.Clone(t.vpa.Status.Conditions),
 	}
@@ -104,7 +106,7 @@ func (x *explainer) container(name string, outcomes []outcome) ContainerExplanat
 	// bare is the percentile alone.
 	var own, bare estimate.Recommendation
 	if a := x.t.usage.Aggregate(name); a != nil && !a.Empty() {
-		e.FirstSample, e.LastSample, e.Samples, e.Confidence = a.First(), a.Last(), a.Samples(), estimate.Confidence(a, day)
+		e.FirstSample, e.LastSample, e.Samples, e.Confidence = a.First().UTC(), a.Last().UTC(), a.Samples(), estimate.Confidence(a, day)
 		own = estimate.Recommend(a, x.t.minimum, x.loop.options.Estimate)
 		without := x.loop.options.Estimate
 		without.Margin = 0
@@ -177,7 +179,7 @@ func (x *explainer) missing(container string, r usage.Resource, measured bool) s
 	case x.t.past.pending():
 		return "history is being read; nothing is published before"
 	case measured:
-		return "what is inherited has no value for it"
+		return "what is inherited or held has no value for it"
 	case !x.live:
 		return "no checkpoint has usage of it yet"
 	}
