@@ -112,6 +112,7 @@ func newHistory(mgr ctrl.Manager, o *options, log logr.Logger) (loop.History, er
 	if err != nil {
 		return nil, err
 	}
+	history.Instrument(client, ctrlmetrics.Registry)
 	reader, err := history.NewRemoteReader(client, o.history)
 	if err != nil {
 		return nil, err

@@ -24,6 +24,7 @@ type Meter struct {
 	ooms        prometheus.Counter
 	panics      prometheus.Counter
 	checkpoints prometheus.Counter
+	history     *prometheus.GaugeVec
 }
 
 // NewMeter registers the metrics with r.
@@ -58,7 +59,8 @@ func NewMeter(r prometheus.Registerer) *Meter {
 		panics:      counter("vpa_errors_total", "VPAs that were left as they were in a round, because of an error of this program.").WithLabelValues(),
 		checkpoints: counter("checkpoints_unusable_total", "Checkpoints that could not be read.").WithLabelValues(),
 	}
-	r.MustRegister(m.latency, m.steps, m.aggregates, m.responses, m.dropped, m.newest, m.writes, m.waiting, m.ooms, m.panics, m.checkpoints)
+	m.history = gauge("history_vpas", "VPAs by how far the reading of their history from Prometheus has come.", "state")
+	r.MustRegister(m.history, m.latency, m.steps, m.aggregates, m.responses, m.dropped, m.newest, m.writes, m.waiting, m.ooms, m.panics, m.checkpoints)
 	return m
 }
 
@@ -73,9 +75,13 @@ func (m *Meter) step(name string) (done func()) {
 
 // state shows what there is after a round.
 func (m *Meter) state(l *Loop) {
-	aggregates := 0
+	aggregates, read := 0, map[pastState]int{}
 	for _, t := range l.vpas {
 		aggregates += t.usage.Len()
+		read[t.past.state]++
+	}
+	for state, name := range states {
+		m.history.WithLabelValues(name).Set(float64(read[pastState(state)]))
 	}
 	m.aggregates.Set(float64(aggregates))
 	m.waiting.WithLabelValues("status").Set(float64(len(l.backlog.statuses)))
@@ -92,7 +98,7 @@ func (m *Meter) live(round podmetrics.Round, err error, ahead int) {
 	for reason, n := range round.Dropped {
 		m.dropped.WithLabelValues(string(reason)).Add(float64(n))
 	}
-	m.dropped.WithLabelValues("from the future").Add(float64(ahead))
+	m.dropped.WithLabelValues("from-the-future").Add(float64(ahead))
 	if !round.Newest.IsZero() {
 		m.newest.Set(float64(round.Newest.Unix()))
 	}
