@@ -162,10 +162,13 @@ func anyEviction(t *rapid.T) *corev1.Event {
 		Reason:         list("reason", "Evicted", "Evicted", "Evicted", "Killing"),
 		InvolvedObject: corev1.ObjectReference{Kind: list("kind", "Pod", "Pod", "Pod", "Node"), Namespace: "store", Name: "shop-1"},
 	}
-	event.Annotations = map[string]string{
-		offendingContainers:      list("containers", "shop", "shop,istio-proxy", "", ","),
-		offendingContainersUsage: list("usage", "1Gi", "1Gi,100Ki", "", "-5", "lots", "1e30", "1Gi,lots"),
-		starvedResource:          list("starved", "memory", "memory,memory", "ephemeral-storage,memory", "", "memory,"),
+	event.Annotations = map[string]string{offendingContainers: "shop,istio-proxy", offendingContainersUsage: "1Gi,100Ki", starvedResource: "memory,memory"}
+	if rapid.Bool().Draw(t, "odd") {
+		event.Annotations = map[string]string{
+			offendingContainers:      list("containers", "shop", "shop,istio-proxy", "", ","),
+			offendingContainersUsage: list("usage", "1Gi", "1Gi,100Ki", "", "-5", "lots", "1e30", "1Gi,lots"),
+			starvedResource:          list("starved", "memory", "memory,memory", "ephemeral-storage,memory", "", "memory,"),
+		}
 	}
 	delete(event.Annotations, list("missing", "none", offendingContainers, offendingContainersUsage, starvedResource))
 	return event
