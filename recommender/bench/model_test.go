@@ -111,7 +111,7 @@ func newCheckpoints(vpas int) []*vpav1.VerticalPodAutoscalerCheckpoint {
 	for v := range vpas {
 		for c, name := range containerNames {
 			list = append(list, &vpav1.VerticalPodAutoscalerCheckpoint{
-				ObjectMeta: metav1.ObjectMeta{Namespace: namespaceOf(v), Name: serviceOf(v) + "-" + name},
+				ObjectMeta: metav1.ObjectMeta{Namespace: namespaceOf(v), Name: serviceOf(v) + "-" + name, CreationTimestamp: metav1.NewTime(historyStart)},
 				Spec:       vpav1.VerticalPodAutoscalerCheckpointSpec{VPAObjectName: serviceOf(v), ContainerName: name},
 				Status:     *statuses[v%different][c],
 			})

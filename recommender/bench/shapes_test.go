@@ -31,9 +31,17 @@ var containerNames = [containersPerPod]string{"app", "sidecar"}
 // start is where the histories begin: 8 days ago, so that the last memory interval runs.
 var historyStart = time.Now().UTC().Truncate(time.Minute).Add(-historyLength)
 
-func namespaceOf(v int) string { return fmt.Sprintf("team-%04d", v/vpasPerNamespace) }
-func serviceOf(v int) string   { return fmt.Sprintf("service-%05d", v) }
-func podOf(v, p int) string    { return fmt.Sprintf("%s-%s-%05d", serviceOf(v), templateHash, p) }
+func namespaceOf(v int) string  { return fmt.Sprintf("team-%04d", v/vpasPerNamespace) }
+func serviceOf(v int) string    { return fmt.Sprintf("service-%05d", v) }
+func replicaSetOf(v int) string { return serviceOf(v) + "-" + templateHash }
+func podOf(v, p int) string     { return fmt.Sprintf("%s-%05d", replicaSetOf(v), p) }
+
+func uidOf(kind, name string) types.UID { return types.UID(kind + "/" + name) }
+
+// ownedBy is a reference to a controller of group apps.
+func ownedBy(kind, name string) metav1.OwnerReference {
+	return metav1.OwnerReference{APIVersion: "apps/v1", Kind: kind, Name: name, UID: uidOf(kind, name), Controller: new(true)}
+}
 
 func labelsOf(v int) labels.Set {
 	return labels.Set{
@@ -74,7 +82,7 @@ func newPod(v, p int) *corev1.Pod {
 	pod := &corev1.Pod{
 		ObjectMeta: metav1.ObjectMeta{
 			Namespace: namespaceOf(v), Name: podOf(v, p), Labels: labelsOf(v), UID: types.UID(podOf(v, p)),
-			OwnerReferences: []metav1.OwnerReference{{APIVersion: "apps/v1", Kind: "ReplicaSet", Name: serviceOf(v) + "-" + templateHash, Controller: new(true)}},
+			OwnerReferences: []metav1.OwnerReference{ownedBy("ReplicaSet", replicaSetOf(v))}, CreationTimestamp: metav1.NewTime(historyStart),
 		},
 		Status: corev1.PodStatus{Phase: corev1.PodRunning},
 	}
