@@ -82,7 +82,7 @@ func (l *Loop) load(t *tracked, decoded []checkpoint.Decoded) {
 	if covered.From.After(covered.To) {
 		covered.From = covered.To
 	}
-	t.covered = covered
+	t.covered, t.restoredTo = covered, covered.To
 	t.holdUntil = now.Add(min(now.Sub(covered.To), day))
 	t.checkpointDue = latest(saved.Add(l.options.CheckpointInterval), now.Add(l.spread(t)))
 	l.retainWindows(t)

@@ -37,6 +37,9 @@ func (l *Loop) bump(oom cluster.OOM) (bumped []types.NamespacedName) {
 		if now := l.now(); when.After(now) {
 			when = now
 		}
+		if !when.After(t.restoredTo) {
+			continue // the API server tells of evictions again after a restart; this one is in the checkpoint
+		}
 		amount, counted := t.usage.AddOOM(oom.Container, oom.Memory, when)
 		if !counted {
 			l.log.Info("An OOM kill is too old to count", "vpa", t.name(), "pod", oom.Container.Pod, "container", oom.Container.Name, "at", oom.At)

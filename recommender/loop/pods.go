@@ -62,9 +62,6 @@ func (l *Loop) match(ctx context.Context) []types.NamespacedName {
 		l.log.Error(err, "Pods stay as they were in this round")
 		return nil
 	}
-	for _, name := range changes.Gone {
-		l.remove(name, true)
-	}
 	for _, p := range changes.Pods {
 		l.remove(p.Name, false)
 		g := l.group(*p.Controller)
@@ -76,6 +73,9 @@ func (l *Loop) match(ctx context.Context) []types.NamespacedName {
 	var bumped []types.NamespacedName
 	for _, oom := range changes.OOMs {
 		bumped = append(bumped, l.bump(oom)...)
+	}
+	for _, name := range changes.Gone {
+		l.remove(name, true)
 	}
 	return l.withHeirs(bumped)
 }

@@ -55,6 +55,33 @@ func TestAnOOMKillCountsWithoutWaitingForTheNextRound(t *testing.T) {
 	require.Contains(t, condition(w, "shop-rc", vpav1.RecommendationProvided).Message, "memory 729Mi", "and who inherits has it at once")
 }
 
+func TestAnOOMKillCountsThoughItsPodIsGone(t *testing.T) {
+	w := newWorld(t, false)
+	w.vpa("shop", nil)
+	w.pod("shop", "shop")
+	w.useFor(30, "shop", "shop", 480, 400)
+	w.oom("shop", "shop", 512)
+	w.kill("shop")
+	w.tick()
+	require.Equal(t, 1, w.told("OOMKilled"))
+}
+
+func TestAnEvictionThatIsToldAgainAfterARestartCountsOnce(t *testing.T) {
+	w := newSavingWorld(t, false)
+	w.vpa("shop", nil)
+	w.pod("shop", "shop")
+	w.useFor(30, "shop", "shop", 480, 400)
+	w.oom("shop", "shop", 512)
+	evictions := w.changes.OOMs
+	w.useFor(15, "shop", "shop", 480, 400)
+	before := w.target("shop", "shop", corev1.ResourceMemory)
+	w.restart(false)
+	w.changes.OOMs = evictions
+	w.useFor(60, "shop", "shop", 480, 400)
+	require.Equal(t, before, w.target("shop", "shop", corev1.ResourceMemory))
+	require.Equal(t, 1, w.told("OOMKilled"))
+}
+
 func TestAnOOMKillRaisesWhatIsHeld(t *testing.T) {
 	w := newWorld(t, true)
 	w.vpa("shop", nil)

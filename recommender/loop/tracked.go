@@ -36,10 +36,10 @@ type tracked struct {
 	// restored is set when what the VPA's status recommends was there before this process, and is of this target as
 	// far as anybody knows; confident when it stands on a day of samples or more. Both say what may be held.
 	restored, confident bool
-	// checkpointed is set when usage was filled from checkpoints. What happened between the last of them and this
-	// process is not in it; holdUntil is when as much has been seen again.
-	checkpointed bool
-	holdUntil    time.Time
+	// checkpointed is set when usage was filled from checkpoints, which cover all up to restoredTo. What happened between
+	// that and this process is not in it; holdUntil is when as much has been seen again.
+	checkpointed          bool
+	restoredTo, holdUntil time.Time
 	// checkpointDue is when the next checkpoint may be written.
 	checkpointDue time.Time
 	// ooms are the containers that were killed for memory in this process or are known to loop.
