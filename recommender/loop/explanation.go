@@ -65,6 +65,8 @@ type ContainerExplanation struct {
 	Name string `json:"name"`
 	// Source says where the values come from, in words; empty if there are none.
 	Source string `json:"source,omitempty"`
+	// InheritedFrom is VPA/CONTAINER of the primary that the values come from; empty if they are its own.
+	InheritedFrom string `json:"inheritedFrom,omitempty"`
 	// Held is set when the values are the published ones, until more is known.
 	Held bool `json:"held"`
 	// FirstSample and LastSample are of its own CPU usage, whatever it inherits.

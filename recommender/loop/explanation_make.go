@@ -43,7 +43,9 @@ func (l *Loop) ExplainOnce(ctx context.Context, name types.NamespacedName) (*Exp
 // states are the names of pastStates.
 var states = [...]string{none: "none", reading: "reading", failing: "failing", loaded: "loaded"}
 
-func (l *Loop) explain(name types.NamespacedName) (*Explanation, error) { return l.explainAs(name, true) }
+func (l *Loop) explain(name types.NamespacedName) (*Explanation, error) {
+	return l.explainAs(name, true)
+}
 
 func (l *Loop) explainAs(name types.NamespacedName, live bool) (*Explanation, error) {
 	t := l.vpas[name]
@@ -100,7 +102,7 @@ func (x *explainer) container(name string, outcomes []outcome) ContainerExplanat
 	for i := range outcomes {
 		if outcomes[i].name == name {
 			o = &outcomes[i]
-			e.Source, e.Held = x.source(o.origin), o.held
+			e.Source, e.InheritedFrom, e.Held = x.source(o.origin), o.origin.from, o.held
 		}
 	}
 	// bare is the percentile alone.

@@ -15,7 +15,9 @@ import (
 	"github.com/sartor-vpa/sartor/recommender/cluster"
 )
 
-func named(name string) types.NamespacedName { return types.NamespacedName{Namespace: "store", Name: name} }
+func named(name string) types.NamespacedName {
+	return types.NamespacedName{Namespace: "store", Name: name}
+}
 
 // explained compares an explanation by the running loop with a file, which the table's tests read, too.
 func (w *world) explained(name string) *Explanation {
