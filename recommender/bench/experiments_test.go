@@ -45,8 +45,8 @@ func experiments() []experiment {
 	grow("checkpoint-load", checkpointsLoad, upstreamCheckpointsLoad, nil, 3, 1000, 2000)
 	grow("checkpoint-load", checkpointsLoad, upstreamCheckpointsLoad, nil, 1, 4000)
 	return append(list,
-		experiment{"writes-unchanged", 250, 1, writesUnchanged, nil, []row{{name: "writes-unchanged", unit: writes, of: value, alone: true, target: atMost(0)}}},
-		experiment{"writes-steady", 250, 1, writesSteady, upstreamWritesSteady, one("writes-steady", writes, value, nil)},
+		experiment{"writes-unchanged", 100, 1, writesUnchanged, nil, []row{{name: "writes-unchanged", unit: writes, of: value, alone: true, target: atMost(0)}}},
+		experiment{"writes-steady", 100, 1, writesSteady, upstreamWritesSteady, one("writes-steady", writes, value, nil)},
 	)
 }
 
@@ -64,7 +64,7 @@ func TestEverySideOfEveryExperimentWorks(t *testing.T) {
 				continue
 			}
 			t.Run(e.name+"/"+sideNames[side], func(t *testing.T) {
-				operate := prepare(min(e.vpas, 30))
+				operate := prepare(min(e.vpas, 5))
 				for range 2 {
 					var m meter
 					operate(&m)

@@ -80,7 +80,7 @@ func needCount(got, want int) {
 }
 
 func upstreamLiveFold(vpas int) operation {
-	cluster, live := upstreamModel(newVPAs(vpas), newPods(vpas), false), newUpstreamLive(vpas)
+	cluster, live := upstreamModel(newVPAs(vpas), newPods(vpas), 0), newUpstreamLive(vpas)
 	feeder := newUpstreamObjects(nil, nil, nil).feeder(cluster, live)
 	at := historyStart
 	return func(m *meter) {

@@ -22,7 +22,7 @@ func heap(vpas int) operation {
 		w := newWorld(vpas, newStartedPods(vpas))
 		pods := w.pods
 		before := liveHeap()
-		parts := w.fed()
+		parts := w.fed(time.Hour)
 		w.live = ourLive{}
 		for _, vpa := range w.vpas {
 			vpa.Status = vpav1.VerticalPodAutoscalerStatus{}
@@ -35,7 +35,7 @@ func heap(vpas int) operation {
 
 func computePass(vpas int) operation {
 	w := newWorld(vpas, newStartedPods(vpas))
-	parts := w.fed()
+	parts := w.fed(time.Hour)
 	return func(m *meter) {
 		w.minute(parts)
 		m.measure(1, parts.Review)
@@ -64,7 +64,7 @@ func liveFold(vpas int) operation {
 
 func checkpointStore(vpas int) operation {
 	w := newWorld(vpas, newStartedPods(vpas))
-	parts := w.fed()
+	parts := w.fed(time.Hour)
 	return func(m *meter) {
 		w.minute(parts)
 		before := w.api.written.Load()
@@ -110,7 +110,7 @@ func whole(p loop.Parts) []func(context.Context) {
 func writesUnchanged(vpas int) operation {
 	return func(m *meter) {
 		w := newWorld(vpas, newStartedPods(vpas))
-		parts := w.fed()
+		parts := w.fed(time.Hour)
 		parts.SaveAll()
 		parts.Write(context.Background())
 		before := w.written()
@@ -123,7 +123,7 @@ func writesUnchanged(vpas int) operation {
 func writesSteady(vpas int) operation {
 	return func(m *meter) {
 		w := newWorld(vpas, newStartedPods(vpas))
-		parts := w.fed()
+		parts := w.fed(time.Minute)
 		fresh := append([]func(context.Context){func(context.Context) { w.live.advance(w.clock) }}, whole(parts)...)
 		w.rounds(fresh, 3*steadyLoops)
 		before := w.written()
@@ -135,8 +135,8 @@ func writesSteady(vpas int) operation {
 func TestBothSidesRecommendTheSame(t *testing.T) {
 	const n = 10
 	w := newWorld(n, newStartedPods(n))
-	w.fed()
-	theirs := upstreamModel(newVPAs(n), newPods(n), true)
+	w.fed(time.Hour)
+	theirs := upstreamModel(newVPAs(n), newPods(n), time.Hour)
 	estimator, capping := upstreamEstimator(), upstreamCapping()
 	for v, vpa := range w.vpas {
 		state := theirs.VPAs()[model.VpaID{Namespace: vpa.Namespace, VpaName: vpa.Name}]

@@ -8,6 +8,7 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	vpav1 "k8s.io/autoscaler/vertical-pod-autoscaler/pkg/apis/autoscaling.k8s.io/v1"
 	"k8s.io/autoscaler/vertical-pod-autoscaler/pkg/recommender/checkpoint"
+	"k8s.io/autoscaler/vertical-pod-autoscaler/pkg/recommender/input"
 	"k8s.io/autoscaler/vertical-pod-autoscaler/pkg/recommender/logic"
 	"k8s.io/autoscaler/vertical-pod-autoscaler/pkg/recommender/model"
 	"k8s.io/autoscaler/vertical-pod-autoscaler/pkg/recommender/routines"
@@ -18,7 +19,8 @@ func upstreamHeap(vpas int) operation {
 	objects, pods := newVPAs(vpas), newPods(vpas)
 	return func(m *meter) {
 		before := liveHeap()
-		cluster := upstreamModel(objects, pods, true)
+		cluster := upstreamModel(objects, pods, time.Hour)
+		upstreamRecommender(cluster, nil, &writesCounted{}).UpdateVPAs() // the model has each recommendation, too
 		m.Value = (liveHeap() - before) / float64(vpas*containersPerVPA)
 		runtime.KeepAlive(cluster)
 		runtime.KeepAlive(objects)
@@ -28,7 +30,7 @@ func upstreamHeap(vpas int) operation {
 
 func upstreamComputePass(vpas int) operation {
 	objects := newVPAs(vpas)
-	cluster, live := upstreamModel(objects, newPods(vpas), true), newUpstreamLive(vpas)
+	cluster, live := upstreamModel(objects, newPods(vpas), time.Hour), newUpstreamLive(vpas)
 	feeder := newUpstreamObjects(nil, nil, nil).feeder(cluster, live)
 	byID := map[model.VpaID]*vpav1.VerticalPodAutoscaler{}
 	for _, vpa := range objects {
@@ -52,7 +54,7 @@ func upstreamComputePass(vpas int) operation {
 }
 
 func upstreamCheckpointStore(vpas int) operation {
-	cluster := upstreamModel(newVPAs(vpas), newPods(vpas), true)
+	cluster := upstreamModel(newVPAs(vpas), newPods(vpas), time.Hour)
 	return func(m *meter) {
 		client := &writesCounted{}
 		writer := checkpoint.NewCheckpointWriter(cluster, client)
@@ -96,7 +98,7 @@ func newCheckpoints(vpas int) []*vpav1.VerticalPodAutoscalerCheckpoint {
 	for v := range statuses {
 		for c := range statuses[v] {
 			state := model.NewAggregateContainerState()
-			history(v*containersPerVPA+c, func(at time.Time, millicores, bytes int64) {
+			history(v*containersPerVPA+c, time.Hour, func(at time.Time, millicores, bytes int64) {
 				state.AddSample(&model.ContainerUsageSample{MeasureStart: at, Resource: model.ResourceCPU, Usage: model.ResourceAmount(millicores)})
 				if at.Sub(historyStart)%(24*time.Hour) == 0 {
 					state.AddSample(&model.ContainerUsageSample{MeasureStart: at, Resource: model.ResourceMemory, Usage: model.ResourceAmount(bytes)})
@@ -120,6 +122,16 @@ func newCheckpoints(vpas int) []*vpav1.VerticalPodAutoscalerCheckpoint {
 	return list
 }
 
+func upstreamRecommender(cluster model.ClusterState, feeder input.ClusterStateFeeder, client *writesCounted) routines.Recommender {
+	return routines.RecommenderFactory{
+		ClusterState: cluster, ClusterStateFeeder: feeder, ControllerFetcher: topmost{},
+		CheckpointWriter: checkpoint.NewCheckpointWriter(cluster, client), UseCheckpoints: true,
+		CheckpointsGCInterval: 10 * time.Minute, CheckpointsWriteTimeout: time.Minute,
+		PodResourceRecommender: upstreamEstimator(), RecommendationFormat: upstreamFormat, VpaClient: client,
+		RecommendationPostProcessors: []routines.RecommendationPostProcessor{upstreamCapping()}, UpdateWorkerCount: upstreamWorkers,
+	}.Make()
+}
+
 // steadyLoops is how many loops writes are counted over.
 const steadyLoops = 10
 
@@ -128,15 +140,9 @@ const steadyLoops = 10
 func upstreamWritesSteady(vpas int) operation {
 	return func(m *meter) {
 		objects, pods := newVPAs(vpas), newPods(vpas)
-		cluster, live, client := upstreamModel(objects, pods, true), newUpstreamLive(vpas), &writesCounted{}
+		cluster, live, client := upstreamModel(objects, pods, time.Minute), newUpstreamLive(vpas), &writesCounted{}
 		feeder := newUpstreamObjects(objects, pods, nil).feeder(cluster, live)
-		recommender := routines.RecommenderFactory{
-			ClusterState: cluster, ClusterStateFeeder: feeder, ControllerFetcher: topmost{},
-			CheckpointWriter: checkpoint.NewCheckpointWriter(cluster, client), UseCheckpoints: true,
-			CheckpointsGCInterval: 10 * time.Minute, CheckpointsWriteTimeout: time.Minute,
-			PodResourceRecommender: upstreamEstimator(), RecommendationFormat: upstreamFormat, VpaClient: client,
-			RecommendationPostProcessors: []routines.RecommendationPostProcessor{upstreamCapping()}, UpdateWorkerCount: upstreamWorkers,
-		}.Make()
+		recommender := upstreamRecommender(cluster, feeder, client)
 		for i := range steadyLoops {
 			live.advance(historyStart.Add(historyLength + time.Duration(i+1)*time.Minute))
 			recommender.RunOnce()

@@ -80,12 +80,12 @@ func begin(parts loop.Parts) {
 	parts.Track(context.Background())
 }
 
-// fed is a recommender with 8 days behind it, which has published. Its world has live metrics.
-func (w *world) fed() loop.Parts {
+// fed is a recommender with 8 days behind it of a sample each so often, which has published. Its world has live metrics.
+func (w *world) fed(each time.Duration) loop.Parts {
 	parts := w.parts(ourOptions())
 	begin(parts)
 	w.live = newOurLive(len(w.vpas))
-	for end := w.clock.Add(historyLength); w.clock.Before(end); w.clock = w.clock.Add(historyResolution) {
+	for end := w.clock.Add(historyLength); w.clock.Before(end); w.clock = w.clock.Add(each) {
 		w.live.advance(w.clock)
 		parts.Fold(context.Background())
 	}

@@ -17,13 +17,12 @@ import (
 
 // A cluster is so many VPAs, each of a Deployment with three pods of two containers, and 20 in a namespace.
 const (
-	podsPerVPA        = 3
-	containersPerPod  = 2
-	containersPerVPA  = podsPerVPA * containersPerPod
-	vpasPerNamespace  = 20
-	templateHash      = "7d9f8b6c5d"
-	historyLength     = 8 * 24 * time.Hour
-	historyResolution = time.Hour
+	podsPerVPA       = 3
+	containersPerPod = 2
+	containersPerVPA = podsPerVPA * containersPerPod
+	vpasPerNamespace = 20
+	templateHash     = "7d9f8b6c5d"
+	historyLength    = 8 * 24 * time.Hour
 )
 
 var containerNames = [containersPerPod]string{"app", "sidecar"}
@@ -129,10 +128,10 @@ func (l *load) next() (millicores, bytes int64) {
 	return int64(1000 * l.cpu * math.Exp(0.6*l.random.NormFloat64())), int64(l.memory * math.Exp(0.15*l.random.NormFloat64()))
 }
 
-// history calls f with eight days of the i-th container.
-func history(i int, f func(at time.Time, millicores, bytes int64)) {
+// history calls f with eight days of the i-th container, each so long after the one before.
+func history(i int, each time.Duration, f func(at time.Time, millicores, bytes int64)) {
 	l := newLoad(i)
-	for at := historyStart; at.Before(historyStart.Add(historyLength)); at = at.Add(historyResolution) {
+	for at := historyStart; at.Before(historyStart.Add(historyLength)); at = at.Add(each) {
 		millicores, bytes := l.next()
 		f(at, millicores, bytes)
 	}

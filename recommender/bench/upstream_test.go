@@ -34,11 +34,11 @@ func init() {
 	klog.SetOutput(io.Discard)
 }
 
-// upstreamModel is upstream's model of a cluster with these objects, with 8 days behind it if fed is set.
+// upstreamModel is upstream's model of a cluster with these objects, with 8 days behind it of a sample each so often; 0: none.
 //
 // Its own way is quadratic: every VPA is held against every pod and aggregate. Here it is only against those of its namespace,
 // as VPAs can be made elsewhere, and the map of them that the model hands out is its own. It is the same in the end.
-func upstreamModel(vpas []*vpav1.VerticalPodAutoscaler, pods []*corev1.Pod, fed bool) model.ClusterState {
+func upstreamModel(vpas []*vpav1.VerticalPodAutoscaler, pods []*corev1.Pod, each time.Duration) model.ClusterState {
 	cluster := model.NewClusterState(time.Hour)
 	done := map[model.VpaID]*model.Vpa{}
 	for first := 0; first < len(vpas); first += vpasPerNamespace {
@@ -49,7 +49,7 @@ func upstreamModel(vpas []*vpav1.VerticalPodAutoscaler, pods []*corev1.Pod, fed 
 		}
 		maps.Copy(cluster.VPAs(), elsewhere.VPAs())
 		for i := first * podsPerVPA; i < last*podsPerVPA; i++ {
-			addUpstreamPod(cluster, i, pods[i], fed)
+			addUpstreamPod(cluster, i, pods[i], each)
 		}
 		maps.Copy(done, cluster.VPAs())
 		clear(cluster.VPAs())
@@ -59,14 +59,14 @@ func upstreamModel(vpas []*vpav1.VerticalPodAutoscaler, pods []*corev1.Pod, fed 
 	return cluster
 }
 
-func addUpstreamPod(cluster model.ClusterState, i int, pod *corev1.Pod, fed bool) {
+func addUpstreamPod(cluster model.ClusterState, i int, pod *corev1.Pod, each time.Duration) {
 	id := model.PodID{Namespace: pod.Namespace, PodName: pod.Name}
 	cluster.AddOrUpdatePod(id, pod.Labels, pod.Status.Phase)
 	for c := range pod.Spec.Containers {
 		container := model.ContainerID{PodID: id, ContainerName: pod.Spec.Containers[c].Name}
 		need(cluster.AddOrUpdateContainer(container, model.Resources{model.ResourceCPU: 100, model.ResourceMemory: 256 << 20}))
-		if fed {
-			history(i*containersPerPod+c, func(at time.Time, millicores, bytes int64) {
+		if each > 0 {
+			history(i*containersPerPod+c, each, func(at time.Time, millicores, bytes int64) {
 				addUpstream(cluster, container, at, millicores, bytes)
 			})
 		}
@@ -225,7 +225,7 @@ func TestTheShortWayToUpstreamsModelLeadsToTheSame(t *testing.T) {
 	feeder := newUpstreamObjects(vpas, pods, nil).feeder(long, nil)
 	feeder.LoadVPAs(t.Context())
 	feeder.LoadPods()
-	short := upstreamModel(vpas, pods, false)
+	short := upstreamModel(vpas, pods, 0)
 	require.Len(t, short.VPAs(), n)
 	require.Equal(t, long.StateMapSize(), short.StateMapSize())
 	require.Len(t, short.Pods(), len(long.Pods()))
