@@ -13,9 +13,9 @@ func TestReplicasWithAnotherCountOfShardsWaitUntilTheOldOnesAreGone(t *testing.T
 				w := newWorld(t)
 				a, b := w.start(t, "a", counts.old), w.start(t, "b", counts.old)
 				within(t, balance, "the old ones work", func() bool { return w.shared(counts.old, a, b) })
-				during(t, 2*time.Second, "whose presence is older has to be clear", func() bool { return true })
+				during(t, 3*time.Second, "whose presence is older has to be clear", func() bool { return true })
 				c := w.start(t, "c", counts.new)
-				during(t, time.Minute, "they go on", func() bool { return len(c.shards.Held()) == 0 && countOwned(w.owners(counts.old)) == counts.old })
+				during(t, 61*time.Second, "they go on", func() bool { return len(c.shards.Held()) == 0 && countOwned(w.owners(counts.old)) == counts.old })
 				d := w.start(t, "d", counts.new)
 				if err := a.stop(); err != nil {
 					t.Fatal(err)
@@ -24,6 +24,19 @@ func TestReplicasWithAnotherCountOfShardsWaitUntilTheOldOnesAreGone(t *testing.T
 				b.kill()
 				within(t, takeover+4*retryPeriod, "the new ones work", func() bool { return w.shared(counts.new, c, d) })
 			})
+		})
+	}
+}
+
+func TestReplicasThatStartAtOnceWithDifferentCountsNeverWorkSideBySide(t *testing.T) {
+	for range 40 {
+		synctest.Test(t, func(t *testing.T) {
+			w := newWorld(t)
+			a, b, c := w.start(t, "a", 2), w.start(t, "b", 3), w.start(t, "c", 4)
+			within(t, balance, "one of them works", func() bool { return w.shared(2, a) || w.shared(3, b) || w.shared(4, c) })
+			a.kill()
+			b.kill()
+			within(t, balance, "the last one works", func() bool { return w.shared(4, c) })
 		})
 	}
 }

@@ -18,6 +18,8 @@ type view struct {
 	replicas []replica
 	// led is set if one leader works on all VPAs: it holds the lease that is not a shard's.
 	led bool
+	// contested is set if another split of the VPAs may be at work; nothing is taken until that has ended.
+	contested bool
 	// yielding is the shard that is being given up; -1 if there is none.
 	yielding int
 }
@@ -85,7 +87,7 @@ func decide(v view) plan {
 		switch {
 		case i == v.yielding || s.holder != "" && !mine:
 		case wanted[i] == v.me:
-			if !s.owned {
+			if !s.owned && !v.contested {
 				p.take = append(p.take, i)
 			}
 		case !mine:

@@ -109,7 +109,7 @@ func (e *eyes) see(lease *coordinationv1.Lease, now time.Time, blind bool) {
 // concerns is true for shards' leases, presences, and the lease of one leader of all.
 func (e *eyes) concerns(name string) bool {
 	return name == e.o.Name || strings.HasPrefix(name, e.o.Name+presenceInfix) ||
-		strings.HasPrefix(name, e.o.Name+"-shard-")
+		strings.HasPrefix(name, e.o.Name+shardInfix)
 }
 
 // firstEnd returns when the first of the held leases runs out after now.
@@ -148,6 +148,25 @@ func (e *eyes) replicas(now time.Time) []replica {
 		}
 	}
 	return present
+}
+
+// contested is true if a replica that splits the VPAs in another way may be at work: it holds a shard, or it is new, and
+// may take one before it sees who else is there.
+func (e *eyes) contested(replicas []replica, now time.Time) bool {
+	for _, r := range replicas {
+		if r.count == e.o.Count {
+			continue
+		}
+		if now.Before(r.since.Add(e.o.LeaseDuration)) {
+			return true
+		}
+		for name := range e.sights {
+			if strings.HasPrefix(name, e.o.Name+shardInfix) && e.holder(name, now) == r.identity {
+				return true
+			}
+		}
+	}
+	return false
 }
 
 // litter returns a presence whose replica is gone for long; nil if there is none.

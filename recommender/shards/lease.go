@@ -11,6 +11,8 @@ import (
 )
 
 const (
+	// shardInfix stands between the lease's name and a shard's number.
+	shardInfix = "-shard-"
 	// presenceInfix stands between the lease's name and the hash of a replica's identity, which need not be a name.
 	presenceInfix = "-replica-"
 	presenceBytes = 8
@@ -23,7 +25,7 @@ func (o Options) shardName(shard int) string {
 	if o.Count == 1 {
 		return o.Name
 	}
-	return fmt.Sprintf("%s-shard-%d", o.Name, shard)
+	return fmt.Sprintf("%s%s%d", o.Name, shardInfix, shard)
 }
 
 // presenceName is the name of the lease that says that the replica is there.

@@ -86,11 +86,11 @@ func (s *Shards) list(ctx context.Context) (map[string]*coordinationv1.Lease, er
 }
 
 func (s *Shards) view(now time.Time) view {
+	replicas := s.eyes.replicas(now)
 	v := view{
 		me: s.o.Identity, count: s.o.Count, now: now, settle: s.o.LeaseDuration,
 		shards:   make([]standing, s.o.Count),
-		replicas: s.eyes.replicas(now),
-		led:      s.eyes.led(now),
+		replicas: replicas, led: s.eyes.led(now), contested: s.eyes.contested(replicas, now),
 		yielding: s.yielding,
 	}
 	for i := range v.shards {

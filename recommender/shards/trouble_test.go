@@ -35,6 +35,33 @@ func TestAReplicaThatCannotRenewOwnsNothingBeforeAnotherDoes(t *testing.T) {
 	}
 }
 
+func TestALateAnswerDoesNotMakeTheTermLonger(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := newWorld(t)
+		began := time.Now()
+		a := w.start(t, "a", 1)
+		within(t, tick, "it leads", func() bool { return a.shards.Owns(0) })
+		a.link.set(func(l *link) { l.delay = 4 * time.Second })
+		during(t, retryPeriod+3*time.Second, "its renewal is under way", func() bool { return a.shards.Owns(0) })
+		a.link.set(func(l *link) { l.cut = true })
+		within(t, time.Minute, "it leads no longer", func() bool { return !a.shards.Owns(0) })
+		require.InDelta(t, retryPeriod+renewDeadline, time.Since(began), float64(2*tick))
+	})
+}
+
+func TestARenewalThatIsUnderWayAtTheEndIsReleasedToo(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := newWorld(t)
+		a := w.start(t, "a", 1)
+		within(t, tick, "it leads", func() bool { return a.shards.Owns(0) })
+		a.link.set(func(l *link) { l.delay = 4 * time.Second })
+		during(t, retryPeriod+tick, "a renewal is under way", func() bool { return true })
+		a.link.set(func(l *link) { l.delay = 1600 * time.Millisecond })
+		require.NoError(t, a.stop())
+		require.Empty(t, holder(w.server.get("vpa-recommender-lease")))
+	})
+}
+
 func TestASlowAPIServerCostsNoShard(t *testing.T) {
 	for _, delay := range []time.Duration{100 * time.Millisecond, time.Second, 2 * time.Second} {
 		synctest.Test(t, func(t *testing.T) {
