@@ -14,18 +14,27 @@ import (
 	"github.com/sartor-vpa/sartor/pkg/checkpoint"
 )
 
+const (
+	// fresh is the age up to which a VPA is not expected to have checkpoints: who created it just now waits for it.
+	fresh = 2 * time.Minute
+	// listTimeout bounds the reading of all checkpoints: tens of megabytes where there are ten thousand VPAs.
+	listTimeout = 2 * time.Minute
+)
+
 // restore fills VPAs that were just taken up from their checkpoints.
 func (l *Loop) restore(ctx context.Context, taken []types.NamespacedName) {
 	wanted := map[types.NamespacedName]*tracked{}
 	for _, name := range taken {
-		// A VPA that was retargeted, and one that is new, has none that is its own.
-		if t := l.vpas[name]; t.restored && t.targetErr == nil {
+		// A VPA that was retargeted has none that is its own, and one that is new has none that is worth a list of all.
+		if t := l.vpas[name]; t.restored && t.targetErr == nil && l.now().Sub(t.vpa.CreationTimestamp.Time) > fresh {
 			wanted[name] = t
 		}
 	}
 	if l.options.CheckpointInterval == 0 || len(wanted) == 0 {
 		return
 	}
+	ctx, cancel := context.WithTimeout(ctx, listTimeout)
+	defer cancel()
 	found := map[*tracked][]checkpoint.Decoded{}
 	err := l.cluster.Checkpoints(ctx, func(cp *vpav1.VerticalPodAutoscalerCheckpoint) {
 		t := wanted[types.NamespacedName{Namespace: cp.Namespace, Name: cp.Spec.VPAObjectName}]
@@ -249,6 +258,8 @@ func (l *Loop) expire(t *tracked, now time.Time) {
 
 // collect deletes the checkpoints of VPAs that are no more, and of containers that are forgotten.
 func (l *Loop) collect(ctx context.Context) {
+	ctx, cancel := context.WithTimeout(ctx, listTimeout)
+	defer cancel()
 	var orphans []types.NamespacedName
 	err := l.cluster.Checkpoints(ctx, func(cp *vpav1.VerticalPodAutoscalerCheckpoint) {
 		owner := types.NamespacedName{Namespace: cp.Namespace, Name: cp.Spec.VPAObjectName}

@@ -108,6 +108,8 @@ type Loop struct {
 	meter   *Meter
 
 	vpas map[types.NamespacedName]*tracked
+	// names are vpas' keys, sorted; nil when they have to be sorted anew.
+	names []types.NamespacedName
 	// heirs are the VPAs that inherit from a VPA, sorted by name.
 	heirs map[types.NamespacedName][]types.NamespacedName
 	// groups are the pods of each controller, pods where each pod is.

@@ -57,6 +57,8 @@ func newestFirst(a, b *cluster.StartedPod) int {
 // match takes over what has happened to pods since the last time. It returns the VPAs whose containers were killed for
 // memory, and their heirs.
 func (l *Loop) match(ctx context.Context) []types.NamespacedName {
+	ctx, cancel := context.WithTimeout(ctx, ownersTimeout)
+	defer cancel()
 	changes, err := l.cluster.PodChanges(ctx)
 	if err != nil {
 		l.log.Error(err, "Pods stay as they were in this round")
@@ -106,6 +108,8 @@ func (l *Loop) fold(ctx context.Context) {
 	if len(l.vpas) == 0 {
 		return // a replica that stands by asks for nothing
 	}
+	ctx, cancel := context.WithTimeout(ctx, liveTimeout)
+	defer cancel()
 	now, counted, ahead := l.now(), 0, 0
 	var pod types.NamespacedName
 	var at placed
@@ -136,6 +140,13 @@ func (l *Loop) fold(ctx context.Context) {
 	}
 	l.log.V(1).Info("Folded live metrics", "pods", round.Pods, "counted", counted, "vpas", len(l.vpas))
 }
+
+const (
+	// liveTimeout bounds an answer of the metrics API: a server that hangs must not stop the rounds.
+	liveTimeout = time.Minute
+	// ownersTimeout bounds the reading of owners that the cache does not have; what is left waits for the next round.
+	ownersTimeout = 30 * time.Second
+)
 
 // staleAfter is the age from which the newest live sample tells of trouble. metrics-server scrapes every 15 s to a minute.
 const staleAfter = 5 * time.Minute

@@ -85,7 +85,7 @@ func (l *Loop) take(name types.NamespacedName, vpa *vpav1.VerticalPodAutoscaler)
 	if t != nil {
 		l.drop(t)
 	}
-	l.vpas[name] = fresh
+	l.vpas[name], l.names = fresh, nil
 	l.adopt(fresh, vpa)
 	l.log.Info("VPA is tracked", "vpa", name, "target", controller.String())
 	return true, true
@@ -111,6 +111,7 @@ func (l *Loop) adopt(t *tracked, vpa *vpav1.VerticalPodAutoscaler) {
 // drop lets go of a VPA that is gone, or not ours any more.
 func (l *Loop) drop(t *tracked) {
 	delete(l.vpas, t.name())
+	l.names = nil
 	t.dropped = true
 	t.group.vpas = slices.DeleteFunc(t.group.vpas, func(o *tracked) bool { return o == t })
 	l.release(t.group)
@@ -212,9 +213,12 @@ func (l *Loop) withHeirs(names []types.NamespacedName) []types.NamespacedName {
 	return slices.Compact(all)
 }
 
-// all returns every VPA in a stable order.
+// all returns every VPA in a stable order. The list is the loop's: read only.
 func (l *Loop) all() []types.NamespacedName {
-	return slices.SortedFunc(maps.Keys(l.vpas), byName)
+	if l.names == nil {
+		l.names = slices.SortedFunc(maps.Keys(l.vpas), byName)
+	}
+	return l.names
 }
 
 func byName(a, b types.NamespacedName) int {
