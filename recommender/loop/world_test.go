@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"slices"
 	"strconv"
 	"testing"
 	"time"
@@ -226,6 +227,7 @@ func (w *world) podNamed(deployment, name string, containers ...string) {
 		}
 		w.shapes[key] = shape
 	}
+	w.changes.Gone = slices.DeleteFunc(w.changes.Gone, func(gone types.NamespacedName) bool { return gone.Name == name })
 	w.changes.Pods = append(w.changes.Pods, &cluster.StartedPod{
 		Name:       types.NamespacedName{Namespace: "store", Name: name},
 		Controller: &target.Controller{Group: "apps", Kind: "Deployment", Namespace: "store", Name: deployment},
