@@ -64,7 +64,7 @@ func TestEverySideOfEveryExperimentWorks(t *testing.T) {
 				continue
 			}
 			t.Run(e.name+"/"+sideNames[side], func(t *testing.T) {
-				operate := prepare(min(e.vpas, 5))
+				operate := prepare(min(e.vpas, 2))
 				for range 2 {
 					var m meter
 					operate(&m)

@@ -12,7 +12,7 @@ import (
 const (
 	halfLife = 24 * time.Hour
 	// repeat is how often something is done that takes nanoseconds.
-	repeat = 1 << 18
+	repeat = 1 << 17
 	// cpuWeight is what upstream gives a sample of CPU.
 	cpuWeight = 0.1
 )
@@ -81,7 +81,7 @@ func upstreamPercentile(int) operation {
 	})
 }
 
-const saves = 1 << 15
+const saves = 1 << 14
 
 func checkpointSave(int) operation {
 	h := newHistogram()
