@@ -28,7 +28,7 @@ func newCommand() *cobra.Command {
 		Short: "Learns what containers need and writes it into the status of VerticalPodAutoscalers",
 		Long: `Learns what containers need, from Prometheus' history and from live metrics, and writes it
 into the status of VerticalPodAutoscalers. Read the result, and why it is what it is,
-with kubectl describe vpa.`,
+with kubectl describe vpa, and step by step with recommender explain.`,
 		Args:          cobra.NoArgs,
 		SilenceUsage:  true,
 		SilenceErrors: true,
@@ -44,6 +44,7 @@ with kubectl describe vpa.`,
 	cmd.SetGlobalNormalizationFunc(flags.Dashes)
 	flags.GroupHelp(cmd)
 	o.addFlags(cmd.Flags())
+	cmd.AddCommand(newExplainCommand())
 	return cmd
 }
 

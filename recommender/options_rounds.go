@@ -48,7 +48,7 @@ func (o *options) addLeaseFlags(fs *pflag.FlagSet) {
 	fs.DurationVar(&o.leaseTimes.renew, "leader-elect-renew-deadline", o.leaseTimes.renew, "How long the holder tries to renew a lease before it stops working; shorter than the lease's duration.")
 	fs.DurationVar(&o.leaseTimes.retry, "leader-elect-retry-period", o.leaseTimes.retry, "Time between attempts to renew or to take a lease.")
 	fs.Var(&only{lock}, "leader-elect-resource-lock", "Kind of the lock; there is no other.")
-	fs.StringVar(&o.leaseName, "leader-elect-resource-name", o.leaseName, "Name of the lease. A shard's has its number at the end.")
+	fs.StringVar(&o.leaseName, "leader-elect-resource-name", o.leaseName, "Name of the lease. A shard's has -shard-0 and so on at the end.")
 	fs.StringVar(&o.leaseNamespace, "leader-elect-resource-namespace", o.leaseNamespace, "Namespace of the lease. Empty: that of the pod that this runs in.")
 	fs.IntVar(&o.shards, "shards", o.shards, "Share the VPAs by this many parts. A release candidate's is its primary's.")
 	fs.BoolVar(&o.shardLeases, "shard-leases", o.shardLeases, "Give each part a lease of its own, in place of the one of --leader-elect. Replicas take the parts whose leases are free.")
@@ -60,7 +60,7 @@ func (o *options) validateLeases() error {
 		{OK: o.shards <= 1 || o.shardLeases, Flag: "shards", Value: o.shards, Must: "needs --shard-leases, or every replica would work on every part"},
 	}
 	if o.leaderElect || o.shardLeases {
-		// client-go waits up to 1.2 times the period.
+		// An attempt may come up to 1.2 times the period after the last.
 		t, attempt := o.leaseTimes, o.leaseTimes.retry+o.leaseTimes.retry/5
 		checks = append(checks,
 			longerThanZero("leader-elect-retry-period", t.retry),

@@ -36,6 +36,6 @@ func (o *options) forLoop() loop.Options {
 }
 
 // forCluster is what the flags say of the cluster.
-func (o *options) forCluster() cluster.Options {
-	return cluster.Options{Recommender: o.recommender, Namespace: o.scope.Namespace, Ignored: o.scope.Ignored}
+func (o *options) forCluster(others *replicas) cluster.Options {
+	return cluster.Options{Recommender: o.recommender, Namespace: o.scope.Namespace, Ignored: o.scope.Ignored, Owns: others.owns}
 }

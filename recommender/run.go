@@ -6,6 +6,7 @@ import (
 	"net/http"
 	"net/http/pprof"
 	"os"
+	"sync"
 	"time"
 
 	"github.com/go-logr/logr"
@@ -24,6 +25,7 @@ import (
 	"github.com/sartor-vpa/sartor/pkg/logging"
 	"github.com/sartor-vpa/sartor/pkg/target"
 	"github.com/sartor-vpa/sartor/recommender/cluster"
+	"github.com/sartor-vpa/sartor/recommender/explain"
 	"github.com/sartor-vpa/sartor/recommender/history"
 	"github.com/sartor-vpa/sartor/recommender/loop"
 	"github.com/sartor-vpa/sartor/recommender/podmetrics"
@@ -38,12 +40,16 @@ func run(ctx context.Context, o *options) error {
 		return err
 	}
 
-	health := &health{}
-	mgr, err := newManager(config, o, health)
+	health, explainer := &health{}, &explain.Server{}
+	mgr, err := newManager(config, o, o.handlers(health, explainer))
 	if err != nil {
 		return err
 	}
-	view, err := newView(config, mgr, o, log)
+	others, err := newReplicas(config, o, log)
+	if err != nil {
+		return err
+	}
+	view, err := newView(config, mgr, o, others, log)
 	if err != nil {
 		return err
 	}
@@ -65,11 +71,23 @@ func run(ctx context.Context, o *options) error {
 	})); err != nil {
 		return err
 	}
-	health.check = l.Healthy
-	return mgr.Start(ctx)
+	health.check, explainer.Loop = l.Healthy, l
+
+	// Leases outlive the loop, which saves at the end what is unsaved.
+	leasing, release := context.WithCancel(context.WithoutCancel(ctx))
+	var leases sync.WaitGroup
+	if others != nil {
+		others.loop = l
+		leases.Go(func() { others.run(leasing, view, log) })
+	}
+	err = mgr.Start(ctx)
+	release()
+	leases.Wait()
+	return err
 }
 
-func newManager(config *rest.Config, o *options, h http.Handler) (ctrl.Manager, error) {
+// newManager returns a manager that serves handlers beside its metrics, by path.
+func newManager(config *rest.Config, o *options, handlers map[string]http.Handler) (ctrl.Manager, error) {
 	scheme := runtime.NewScheme()
 	for _, add := range []func(*runtime.Scheme) error{clientgoscheme.AddToScheme, vpav1.AddToScheme} {
 		if err := add(scheme); err != nil {
@@ -77,14 +95,10 @@ func newManager(config *rest.Config, o *options, h http.Handler) (ctrl.Manager, 
 		}
 	}
 	mgr, err := ctrl.NewManager(config, ctrl.Options{
-		Scheme:                        scheme,
-		Cache:                         o.forCluster().Cache(),
-		Metrics:                       metricsserver.Options{BindAddress: o.address, ExtraHandlers: o.handlers(h)},
-		HealthProbeBindAddress:        "0",
-		LeaderElection:                o.leaderElect,
-		LeaderElectionNamespace:       o.leaseNamespace,
-		LeaderElectionID:              o.leaseName,
-		LeaderElectionReleaseOnCancel: true,
+		Scheme:                 scheme,
+		Cache:                  o.forCluster(nil).Cache(),
+		Metrics:                metricsserver.Options{BindAddress: o.address, ExtraHandlers: handlers},
+		HealthProbeBindAddress: "0",
 	})
 	if err != nil {
 		return nil, fmt.Errorf("connecting to the API server: %w", err)
@@ -93,13 +107,13 @@ func newManager(config *rest.Config, o *options, h http.Handler) (ctrl.Manager, 
 }
 
 // newView returns what the loop sees of the cluster, which is filled when mgr starts.
-func newView(config *rest.Config, mgr ctrl.Manager, o *options, log logr.Logger) (*cluster.Cluster, error) {
+func newView(config *rest.Config, mgr ctrl.Manager, o *options, others *replicas, log logr.Logger) (*cluster.Cluster, error) {
 	kinds, err := discovery.NewDiscoveryClientForConfigAndClient(config, mgr.GetHTTPClient())
 	if err != nil {
 		return nil, fmt.Errorf("connecting to the API server's discovery: %w", err)
 	}
 	resolver := target.NewResolver(mgr.GetCache(), mgr.GetAPIReader(), target.NewDiscovery(kinds))
-	return cluster.NewWithOptions(mgr, resolver, o.forCluster(), log.WithName("cluster"))
+	return cluster.NewWithOptions(mgr, resolver, o.forCluster(others), log.WithName("cluster"))
 }
 
 // newHistory returns nil where no server is configured.
@@ -136,8 +150,8 @@ func (h *health) ServeHTTP(w http.ResponseWriter, _ *http.Request) {
 }
 
 // handlers are what is served beside /metrics.
-func (o *options) handlers(health http.Handler) map[string]http.Handler {
-	handlers := map[string]http.Handler{"/healthz": health, "/readyz": health, "/health-check": health}
+func (o *options) handlers(health, explainer http.Handler) map[string]http.Handler {
+	handlers := map[string]http.Handler{"/healthz": health, "/readyz": health, "/health-check": health, explain.Path: explainer}
 	if o.profiling {
 		handlers["/debug/pprof/"] = http.HandlerFunc(pprof.Index)
 		handlers["/debug/pprof/cmdline"] = http.HandlerFunc(pprof.Cmdline)
