@@ -123,4 +123,8 @@ func TestWhoIsNotSeenByOthersTakesNothing(t *testing.T) {
 	require.Equal(t, plan{yield: -1}, decide(v))
 	v.led = true
 	require.Equal(t, plan{yield: 1}, decide(v), "a leader is at work")
+	v.led, v.replicas = false, []replica{{identity: "a", count: 2}}
+	require.Equal(t, plan{take: []int{0}, yield: -1}, decide(v))
+	v.contested = true
+	require.Equal(t, plan{yield: -1}, decide(v), "another split may be at work")
 }
