@@ -16,7 +16,9 @@
 //
 // Replicas with different counts of shards would split the VPAs in different ways. They do not work side by side:
 // the count of the replica that is there for longest holds, and others wait until those with that count are gone.
-// A replica with one shard sees no others, but those with more give way to it.
+// A replica with one shard sees no others, but those with more give way to it: within a retry period and the time that
+// they need to save. Nor is anything known of a lease that somebody deletes while its holder cannot renew it, to a
+// replica that starts just then.
 package shards
 
 import (
