@@ -118,10 +118,10 @@ func (w *Workload) unknown(container string) bool {
 
 // decode returns the aggregate that was saved, without open peaks.
 func (w *Workload) decode(c Checkpoint) (a Aggregate, err error) {
-	if a.CPU, err = histogram.Load(histogram.CPU, w.options.CPUHalfLife, c.CPU); err != nil {
+	if a.CPU, err = histogram.Load(histogram.CPU, w.options.Value().CPUHalfLife, c.CPU); err != nil {
 		return a, fmt.Errorf("CPU: %w", err)
 	}
-	if a.MemoryPeaks, err = histogram.Load(histogram.Memory, w.options.MemoryHalfLife, c.Memory); err != nil {
+	if a.MemoryPeaks, err = histogram.Load(histogram.Memory, w.options.Value().MemoryHalfLife, c.Memory); err != nil {
 		return a, fmt.Errorf("memory: %w", err)
 	}
 	if c.Samples < 0 {

@@ -15,7 +15,7 @@ import (
 
 // reload returns what a restart at now makes of w.
 func reload(t require.TestingT, w *Workload, now time.Time) *Workload {
-	loaded := NewWorkload(w.options)
+	loaded := NewWorkload(w.options.Value())
 	loaded.rules = w.rules
 	for _, name := range w.Containers() {
 		saved, ok := w.Save(name, now)

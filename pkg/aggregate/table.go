@@ -12,9 +12,6 @@ import (
 // at returns the window of a pod's container, and the container; both are new if there were none. The window is valid until
 // the next call.
 func (w *Workload) at(name usage.Container) (*container, *window) {
-	if w.namespace == "" {
-		w.namespace = name.Namespace
-	}
 	pod, c := w.pod(name.Pod), w.create(name.Name)
 	return w.containers[c], &w.windows[pod*len(w.containers)+c]
 }
@@ -44,7 +41,7 @@ func (w *Workload) create(name string) int {
 	}
 	i, _ := slices.BinarySearchFunc(w.containers, name, func(c *container, name string) int { return strings.Compare(c.name, name) })
 	n := len(w.containers)
-	w.containers = insert(w.containers, i, &container{Aggregate: newAggregate(w.options), name: name})
+	w.containers = insert(w.containers, i, &container{Aggregate: newAggregate(w.options.Value()), name: name})
 	windows := make([]window, len(w.pods)*(n+1))
 	for pod := range w.pods {
 		row := windows[pod*(n+1):]
@@ -83,17 +80,11 @@ func insert[E any](s []E, i int, v ...E) []E {
 	return slices.Insert(s, i, v...)
 }
 
-// Retain forgets the windows of containers that are gone; what they used stays.
-func (w *Workload) Retain(alive func(usage.Container) bool) {
-	n := len(w.containers)
-	for i := range w.windows {
-		if !alive(usage.Container{Namespace: w.namespace, Pod: w.pods[i/n], Name: w.containers[i%n].name}) {
-			w.windows[i] = window{}
-		}
-	}
-	for i := len(w.pods) - 1; i >= 0; i-- {
-		if !slices.ContainsFunc(w.windows[i*n:(i+1)*n], func(x window) bool { return x != window{} }) {
-			w.Forget(w.pods[i])
+// Retain forgets the windows of pods that are gone; what they used stays.
+func (w *Workload) Retain(alive func(pod string) bool) {
+	for _, pod := range slices.Clone(w.pods) {
+		if !alive(pod) {
+			w.Forget(pod)
 		}
 	}
 }

@@ -2,6 +2,7 @@ package aggregate
 
 import (
 	"time"
+	"unique"
 
 	"github.com/sartor-vpa/sartor/pkg/usage"
 )
@@ -16,8 +17,8 @@ import (
 //	shop-8kq    window  -
 //	shop-w4z    window  window
 type Workload struct {
-	options    Options
-	namespace  string
+	// options are kept once for all workloads that have the same.
+	options    unique.Handle[Options]
 	containers []*container
 	pods       []string
 	windows    []window
@@ -34,12 +35,12 @@ type container struct {
 }
 
 // NewWorkload returns a Workload that has seen nothing.
-func NewWorkload(o Options) *Workload { return &Workload{options: o} }
+func NewWorkload(o Options) *Workload { return &Workload{options: unique.Make(o)} }
 
 // SetRules makes r what holds for a container from now on. A running interval ends when it would have ended.
 func (w *Workload) SetRules(container string, r Rules) {
 	switch {
-	case r == w.options.Rules:
+	case r == w.options.Value().Rules:
 		delete(w.rules, container)
 	case w.rules == nil:
 		w.rules = map[string]Rules{container: r}
@@ -90,7 +91,7 @@ func (w *Workload) AddHistory(history *Workload) {
 	for i := range history.windows {
 		if past := &history.windows[i]; *past != (window{}) {
 			pod, name := history.pods[i/len(history.containers)], history.containers[i%len(history.containers)].name
-			c, win := w.at(usage.Container{Namespace: history.namespace, Pod: pod, Name: name})
+			c, win := w.at(usage.Container{Pod: pod, Name: name})
 			win.join(&c.Aggregate, past, w.rulesOf(c.name).MemoryInterval)
 		}
 	}
@@ -133,5 +134,5 @@ func (w *Workload) rulesOf(container string) Rules {
 	if r, ok := w.rules[container]; ok {
 		return r
 	}
-	return w.options.Rules
+	return w.options.Value().Rules
 }

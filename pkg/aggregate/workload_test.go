@@ -207,10 +207,8 @@ func TestATimeThatCannotBeIsRefused(t *testing.T) {
 
 func TestContainersThatAreGoneLeaveTheirUsage(t *testing.T) {
 	for name, forget := range map[string]func(*Workload){
-		"forgotten": func(w *Workload) { w.Forget("a"); w.Forget("never seen") },
-		"not retained": func(w *Workload) {
-			w.Retain(func(c usage.Container) bool { return c.Pod != "a" && c.Namespace == "store" })
-		},
+		"forgotten":    func(w *Workload) { w.Forget("a"); w.Forget("never seen") },
+		"not retained": func(w *Workload) { w.Retain(func(pod string) bool { return pod != "a" }) },
 	} {
 		t.Run(name, func(t *testing.T) {
 			w := NewWorkload(DefaultOptions())

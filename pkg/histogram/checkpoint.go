@@ -22,7 +22,7 @@ type Checkpoint struct {
 // Save returns what is to be stored. What is loaded from it differs by at most half of a ten-thousandth of the heaviest
 // bucket in each.
 func (h *Histogram) Save() Checkpoint {
-	c := Checkpoint{Weights: map[int]uint32{}, Total: h.total}
+	c := Checkpoint{Weights: make(map[int]uint32, max(0, int(h.hi)-int(h.lo)+1)), Total: h.total}
 	if h.reference != 0 {
 		c.Reference = h.referenceTime().UTC()
 	}

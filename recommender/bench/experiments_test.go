@@ -39,14 +39,14 @@ func experiments() []experiment {
 		}
 	}
 	grow("checkpoint-store", checkpointStore, upstreamCheckpointStore, nil, 3, 250, 500, 1000)
-	grow("checkpoint-store", checkpointStore, upstreamCheckpointStore, nil, 1, 2000)
+	grow("checkpoint-store", checkpointStore, upstreamCheckpointStore, atMost(0.02), 1, 2000)
 	grow("pod-load", podLoad, upstreamPodLoad, nil, 3, 1000, 2000)
-	grow("pod-load", podLoad, upstreamPodLoad, nil, 1, 4000)
+	grow("pod-load", podLoad, upstreamPodLoad, atMost(0.02), 1, 4000)
 	grow("checkpoint-load", checkpointsLoad, upstreamCheckpointsLoad, nil, 3, 1000, 2000)
-	grow("checkpoint-load", checkpointsLoad, upstreamCheckpointsLoad, nil, 1, 4000)
+	grow("checkpoint-load", checkpointsLoad, upstreamCheckpointsLoad, atMost(0.02), 1, 4000)
 	return append(list,
 		experiment{"writes-unchanged", 100, 1, writesUnchanged, nil, []row{{name: "writes-unchanged", unit: writes, of: value, alone: true, target: atMost(0)}}},
-		experiment{"writes-steady", 100, 1, writesSteady, upstreamWritesSteady, one("writes-steady", writes, value, nil)},
+		experiment{"writes-steady", 100, 1, writesSteady, upstreamWritesSteady, one("writes-steady", writes, value, atMost(0.1))},
 	)
 }
 

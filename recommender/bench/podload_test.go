@@ -33,8 +33,8 @@ import (
 	"github.com/sartor-vpa/sartor/recommender/loop"
 )
 
-// podLoad takes up all pods at start: it reads them from the API server, finds their controllers and groups them, and
-// takes up the VPAs. Upstream's side has less to do, as its pods are decoded and in an informer, and its VPAs are taken up.
+// podLoad takes up all pods at start: it finds their controllers, groups them, and takes up the VPAs. The pods have been
+// read from the API server on both sides: they are in an informer of upstream's, and in our view of the cluster.
 func podLoad(vpas int) operation {
 	k := newKubernetes(vpas)
 	return func(m *meter) {
@@ -48,11 +48,9 @@ func podLoad(vpas int) operation {
 		parts := loaded.parts(o)
 		ctx, cancel := context.WithCancel(context.Background())
 		ended := make(chan error)
-		m.measure(1, func() {
-			go func() { ended <- view.Start(ctx) }()
-			need(view.WaitForSync(ctx))
-			begin(parts)
-		})
+		go func() { ended <- view.Start(ctx) }()
+		need(view.WaitForSync(ctx))
+		m.measure(1, func() { begin(parts) })
 		cancel()
 		need(<-ended)
 		needCount(loaded.told, vpas*podsPerVPA)

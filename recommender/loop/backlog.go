@@ -111,6 +111,9 @@ func (l *Loop) writeStatuses(ctx context.Context, batch []*tracked) {
 		})
 	}
 	_ = group.Wait()
+	if len(l.backlog.pending) == 0 {
+		l.backlog.pending = nil // a map keeps the size that it once had
+	}
 	for i, t := range batch {
 		switch {
 		case failed[i] != nil:

@@ -121,6 +121,7 @@ func (l *Loop) fold(ctx context.Context) {
 		if at.group == nil {
 			return
 		}
+		s.Container.Pod = at.pod.Name.Name // which is kept anyway
 		if s.Time.After(now) {
 			s.Time = now // a clock that is ahead must not make a sample outweigh the past
 			ahead++

@@ -15,7 +15,6 @@ import (
 	"github.com/sartor-vpa/sartor/pkg/lineage"
 	"github.com/sartor-vpa/sartor/pkg/policy"
 	"github.com/sartor-vpa/sartor/pkg/target"
-	"github.com/sartor-vpa/sartor/pkg/usage"
 	"github.com/sartor-vpa/sartor/recommender/history"
 )
 
@@ -166,8 +165,8 @@ func (l *Loop) learn(a history.Answer) []types.NamespacedName {
 
 // retainWindows forgets the running windows of pods that are gone, of which history and checkpoints may bring some.
 func (l *Loop) retainWindows(t *tracked) {
-	t.usage.Retain(func(c usage.Container) bool {
-		at, ok := l.pods[types.NamespacedName{Namespace: t.vpa.Namespace, Name: c.Pod}]
+	t.usage.Retain(func(pod string) bool {
+		at, ok := l.pods[types.NamespacedName{Namespace: t.vpa.Namespace, Name: pod}]
 		return ok && at.group == t.group
 	})
 }
