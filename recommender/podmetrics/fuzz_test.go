@@ -81,3 +81,23 @@ func dropFaulty(amounts corev1.ResourceList) {
 		}
 	}
 }
+
+// appendPod is what the typed client would give.
+func appendPod(samples []usage.Sample, pod *v1beta1.PodMetrics) []usage.Sample {
+	for i := range pod.Containers {
+		c := &pod.Containers[i]
+		sample := usage.Sample{
+			Container: usage.Container{Namespace: pod.Namespace, Pod: pod.Name, Name: c.Name},
+			Time:      pod.Timestamp.Time,
+		}
+		if cpu, ok := c.Usage["cpu"]; ok {
+			sample.Resource, sample.Amount = usage.CPU, usage.Amount(cpu.MilliValue())
+			samples = append(samples, sample)
+		}
+		if memory, ok := c.Usage["memory"]; ok {
+			sample.Resource, sample.Amount = usage.Memory, usage.Amount(memory.Value())
+			samples = append(samples, sample)
+		}
+	}
+	return samples
+}

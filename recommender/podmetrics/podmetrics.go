@@ -8,7 +8,6 @@ import (
 	"time"
 
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
-	"k8s.io/metrics/pkg/apis/metrics/v1beta1"
 	metricsclient "k8s.io/metrics/pkg/client/clientset/versioned/typed/metrics/v1beta1"
 
 	"github.com/sartor-vpa/sartor/pkg/usage"
@@ -80,36 +79,3 @@ func (l line) Error() string {
 }
 
 func (l line) Unwrap() error { return l.error }
-
-// Samples returns what every container of the cluster uses now, by the API server's word. The API serves
-// only the last measurement: the same sample may come again.
-func (s *Source) Samples(ctx context.Context) ([]usage.Sample, error) {
-	list, err := s.client.PodMetricses(s.namespace).List(ctx, metav1.ListOptions{})
-	if err != nil {
-		return nil, fmt.Errorf("listing pods of metrics.k8s.io (is metrics-server running?): %w", err)
-	}
-	samples := make([]usage.Sample, 0, 2*len(usage.Resources)*len(list.Items))
-	for i := range list.Items {
-		samples = appendPod(samples, &list.Items[i])
-	}
-	return samples, nil
-}
-
-func appendPod(samples []usage.Sample, pod *v1beta1.PodMetrics) []usage.Sample {
-	for i := range pod.Containers {
-		c := &pod.Containers[i]
-		sample := usage.Sample{
-			Container: usage.Container{Namespace: pod.Namespace, Pod: pod.Name, Name: c.Name},
-			Time:      pod.Timestamp.Time,
-		}
-		if cpu, ok := c.Usage["cpu"]; ok {
-			sample.Resource, sample.Amount = usage.CPU, usage.Amount(cpu.MilliValue())
-			samples = append(samples, sample)
-		}
-		if memory, ok := c.Usage["memory"]; ok {
-			sample.Resource, sample.Amount = usage.Memory, usage.Amount(memory.Value())
-			samples = append(samples, sample)
-		}
-	}
-	return samples
-}
