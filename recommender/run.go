@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"net/http"
 	"net/http/pprof"
@@ -40,8 +41,8 @@ func run(ctx context.Context, o *options) error {
 		return err
 	}
 
-	health, explainer := &health{}, &explain.Server{}
-	mgr, err := newManager(config, o, o.handlers(health, explainer))
+	alive, ready, explainer := &probe{}, &probe{}, &explain.Server{}
+	mgr, err := newManager(config, o, o.handlers(alive, ready, explainer))
 	if err != nil {
 		return err
 	}
@@ -71,7 +72,13 @@ func run(ctx context.Context, o *options) error {
 	})); err != nil {
 		return err
 	}
-	health.check, explainer.Loop = l.Healthy, l
+	alive.check, explainer.Loop = l.Healthy, l
+	ready.check = func() error {
+		if !view.Synced() {
+			return errors.New("not everything that is needed of Kubernetes has been read")
+		}
+		return l.Healthy()
+	}
 
 	// Leases outlive the loop, which saves at the end what is unsaved.
 	leasing, release := context.WithCancel(context.WithoutCancel(ctx))
@@ -138,11 +145,11 @@ func newHistory(mgr ctrl.Manager, o *options, log logr.Logger) (loop.History, er
 	}))
 }
 
-// health answers probes by what check says, once it is there.
-type health struct{ check func() error }
+// probe answers by what check says.
+type probe struct{ check func() error }
 
-func (h *health) ServeHTTP(w http.ResponseWriter, _ *http.Request) {
-	if err := h.check(); err != nil {
+func (p *probe) ServeHTTP(w http.ResponseWriter, _ *http.Request) {
+	if err := p.check(); err != nil {
 		http.Error(w, err.Error(), http.StatusServiceUnavailable)
 		return
 	}
@@ -150,8 +157,8 @@ func (h *health) ServeHTTP(w http.ResponseWriter, _ *http.Request) {
 }
 
 // handlers are what is served beside /metrics.
-func (o *options) handlers(health, explainer http.Handler) map[string]http.Handler {
-	handlers := map[string]http.Handler{"/healthz": health, "/readyz": health, "/health-check": health, explain.Path: explainer}
+func (o *options) handlers(alive, ready, explainer http.Handler) map[string]http.Handler {
+	handlers := map[string]http.Handler{"/healthz": alive, "/health-check": alive, "/readyz": ready, explain.Path: explainer}
 	if o.profiling {
 		handlers["/debug/pprof/"] = http.HandlerFunc(pprof.Index)
 		handlers["/debug/pprof/cmdline"] = http.HandlerFunc(pprof.Cmdline)
