@@ -62,7 +62,7 @@ func (l *live) Explain(_ context.Context, name types.NamespacedName) (*loop.Expl
 
 func TestTheRunningRecommenderIsAskedForATableOrForJSON(t *testing.T) {
 	o := defaultOptions()
-	server := httptest.NewServer(o.handlers(&health{}, &explain.Server{Loop: &live{}})[explain.Path])
+	server := httptest.NewServer(o.handlers(&probe{}, &probe{}, &explain.Server{Loop: &live{}})[explain.Path])
 	defer server.Close()
 	out, errOut, err := explained(t, "store/shop", "--live="+server.URL)
 	require.NoError(t, err)
