@@ -84,7 +84,7 @@ func TestAServiceWithoutHistoryIsServedFromLiveMetrics(t *testing.T) {
 		t.Skip("starts a cluster")
 	}
 	c := start(t, cluster.Options{Name: "live"})
-	_, err := install.Run(t.Context(), c, install.Options{RecommenderArgs: []string{"--recommender-interval=5s"}, Race: true, Progress: t.Output()})
+	sartor, err := install.Run(t.Context(), c, install.Options{RecommenderArgs: []string{"--recommender-interval=5s", "--checkpoint-interval=5s"}, Race: true, Progress: t.Output()})
 	require.NoError(t, err)
 	_, err = c.Kubectl(t.Context(), story.Hello+"\n---"+others, "apply", "-f", "-")
 	require.NoError(t, err)
@@ -93,6 +93,7 @@ func TestAServiceWithoutHistoryIsServedFromLiveMetrics(t *testing.T) {
 	ledger := recommended(t, c, "bank", "the-ledger", "db", 1700, 3<<30)
 	recommended(t, c, "bank", "watched", "app", 350, 900<<20)
 	recommended(t, c, "bank", "stubborn", "app", 350, 900<<20)
+	explains(t, c, sartor, "the-ledger", "db", ledger)
 
 	for _, workload := range [][2]string{{"default", "deployment/hello"}, {"bank", "statefulset/ledger"}, {"bank", "deployment/watched"}, {"bank", "deployment/stubborn"}} {
 		_, err := c.Kubectl(t.Context(), "", "-n", workload[0], "rollout", "restart", workload[1])

@@ -8,6 +8,7 @@ import (
 
 	"github.com/stretchr/testify/require"
 	corev1 "k8s.io/api/core/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/types"
 	vpav1 "k8s.io/autoscaler/vertical-pod-autoscaler/pkg/apis/autoscaling.k8s.io/v1"
 
@@ -60,6 +61,22 @@ func TestWhatCheckpointsHoldIsExplained(t *testing.T) {
 	require.False(t, e.Containers[0].Held, "it is recomputed")
 	require.Equal(t, e.Containers[0].Resources[0].Published, e.Containers[0].Resources[0].Target)
 	require.Equal(t, []int{writes, saves}, []int{w.writes, w.saves}, "nothing is written")
+}
+
+func TestTheCheckpointOfAVPAThatIsFreshIsExplained(t *testing.T) {
+	w := newSavingWorld(t, false)
+	w.vpa("shop", func(v *vpav1.VerticalPodAutoscaler) { v.CreationTimestamp = metav1.NewTime(w.clock) })
+	w.pod("shop", "shop")
+	w.use("shop", "shop", 480, 700)
+	w.tick()
+	require.Len(t, w.saved, 1)
+	w.clock = w.clock.Add(-30 * time.Second)
+	w.restart(false)
+	e, err := w.loop.ExplainOnce(context.Background(), named("shop"))
+	require.NoError(t, err)
+	require.Equal(t, "less than a day in checkpoints", e.Containers[0].Source)
+	require.Equal(t, w.clock.UTC(), e.At)
+	require.Equal(t, w.clock.Add(-30*time.Second).UTC(), e.History.LastCheckpoint)
 }
 
 func TestWithoutACheckpointOnlyWhatIsPublishedIsKnown(t *testing.T) {
