@@ -3,14 +3,10 @@ package main
 import (
 	"context"
 	"fmt"
-	"math"
-	"math/rand/v2"
-	"strconv"
 	"sync"
 	"sync/atomic"
 	"time"
 
-	appsv1 "k8s.io/api/apps/v1"
 	autoscalingv1 "k8s.io/api/autoscaling/v1"
 	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
@@ -98,16 +94,25 @@ func (b *bench) served(ctx context.Context) (int, error) {
 	return len(list.Items), nil
 }
 
-// createVPAs creates a VPA for each Deployment.
+// createVPAs creates a VPA for each Deployment, with the checkpoints that upstream's recommender would have left.
 func (b *bench) createVPAs(ctx context.Context) error {
+	now := time.Now()
+	api := b.vpa.AutoscalingV1()
 	return each(ctx, b.vpas, func(ctx context.Context, i int) error {
-		_, err := b.vpa.AutoscalingV1().VerticalPodAutoscalers(namespaceOf(i)).Create(ctx, &vpav1.VerticalPodAutoscaler{
+		if _, err := api.VerticalPodAutoscalers(namespaceOf(i)).Create(ctx, &vpav1.VerticalPodAutoscaler{
 			ObjectMeta: metav1.ObjectMeta{Name: nameOf(i)},
 			Spec: vpav1.VerticalPodAutoscalerSpec{
 				TargetRef: &autoscalingv1.CrossVersionObjectReference{APIVersion: "apps/v1", Kind: "Deployment", Name: nameOf(i)},
 			},
-		}, metav1.CreateOptions{})
-		return err
+		}, metav1.CreateOptions{}); err != nil {
+			return err
+		}
+		for _, c := range containersOf(i) {
+			if _, err := api.VerticalPodAutoscalerCheckpoints(namespaceOf(i)).Create(ctx, checkpoint(i, c, now), metav1.CreateOptions{}); err != nil {
+				return err
+			}
+		}
+		return nil
 	})
 }
 
@@ -134,33 +139,6 @@ func (b *bench) createNamespace(ctx context.Context, name string) error {
 		_, err := b.kube.CoreV1().ServiceAccounts(name).Get(ctx, "default", metav1.GetOptions{})
 		return err
 	})
-}
-
-// deployment is the i-th: a service and its sidecar, whose usage is drawn at random, the same in every run.
-func deployment(i, replicas int) *appsv1.Deployment {
-	random := rand.New(rand.NewPCG(1, uint64(i)))
-	about := func(median float64) float64 { return median * math.Exp(random.NormFloat64()) }
-	labels := map[string]string{"app": nameOf(i)}
-	count := int32(replicas)
-	return &appsv1.Deployment{
-		ObjectMeta: metav1.ObjectMeta{Name: nameOf(i)},
-		Spec: appsv1.DeploymentSpec{
-			Replicas: &count,
-			Selector: &metav1.LabelSelector{MatchLabels: labels},
-			Template: corev1.PodTemplateSpec{
-				ObjectMeta: metav1.ObjectMeta{Labels: labels, Annotations: map[string]string{
-					"usage/cpu-service":    strconv.Itoa(int(about(200))) + "m",
-					"usage/memory-service": strconv.Itoa(int(about(400))) + "Mi",
-					"usage/cpu-proxy":      strconv.Itoa(int(about(20))) + "m",
-					"usage/memory-proxy":   strconv.Itoa(int(about(60))) + "Mi",
-					"usage/noise":          "0.3",
-				}},
-				Spec: corev1.PodSpec{Containers: []corev1.Container{
-					{Name: "service", Image: "registry.example.com/service:1"}, {Name: "proxy", Image: "registry.example.com/proxy:1"},
-				}},
-			},
-		},
-	}
 }
 
 // each calls do for 0 to n-1, some at a time, until one fails.

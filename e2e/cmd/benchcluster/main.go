@@ -1,7 +1,7 @@
 // Command benchcluster runs upstream's recommender and ours, one after the other, on the same simulated cluster with
 // thousands of VPAs, and compares what a loop costs: time, processor, memory, and writes to the API server.
 //
-//	benchcluster [-vpas 2000] [-replicas 5] [-loops 4] [-interval 1m] [-only upstream|sartor]
+//	benchcluster [-vpas 2000] [-replicas 5] [-loops 3] [-interval 1m] [-only upstream|sartor]
 package main
 
 import (
@@ -33,7 +33,7 @@ func main() {
 	var o options
 	flag.IntVar(&o.vpas, "vpas", 2000, "VPAs, each with a Deployment of its own")
 	flag.IntVar(&o.replicas, "replicas", 5, "pods of a Deployment, of two containers each")
-	flag.IntVar(&o.loops, "loops", 4, "loops of each recommender, 2 at least: the first stands apart")
+	flag.IntVar(&o.loops, "loops", 3, "loops of each recommender, 2 at least: the first stands apart")
 	flag.DurationVar(&o.interval, "interval", time.Minute, "--recommender-interval of both")
 	flag.StringVar(&o.only, "only", "", "run one side: upstream or sartor")
 	flag.Parse()

@@ -3,6 +3,7 @@ package main
 import (
 	"bytes"
 	"context"
+	"errors"
 	"fmt"
 	"time"
 
@@ -35,7 +36,7 @@ type reading struct {
 
 // measure runs one side for as many loops as are wanted.
 func (b *bench) measure(ctx context.Context, s side) (*measured, error) {
-	b.say("%s: creating %d VPAs", s.name, b.vpas)
+	b.say("%s: creating %d VPAs, each with days of past in its checkpoints", s.name, b.vpas)
 	if err := b.createVPAs(ctx); err != nil {
 		return nil, err
 	}
@@ -56,24 +57,22 @@ func (b *bench) measure(ctx context.Context, s side) (*measured, error) {
 			return nil, err
 		}
 		l := after.since(before)
-		// A loop that was over before it was looked at shares its costs with the next.
 		m.loops = append(m.loops, l)
 		m.peak = after.process.Peak
 		b.say("%s: loop %d took %.1f s, %.2f s of CPU, wrote %.0f statuses and %.0f checkpoints; %d MiB at most",
 			s.name, after.loops, l.wall.Seconds(), l.cpu.Seconds(), l.statuses, l.snapshots, m.peak>>20)
 		before = after
 	}
-	if err := p.Stop(ctx); err != nil {
-		return nil, err
-	}
-	return m, b.deleteVPAs(ctx)
+	// Killed, as ours would save what it has learnt first.
+	return m, errors.Join(p.Kill(), b.deleteVPAs(ctx))
 }
 
 // nextLoop waits until more loops are over than were, and reads what they cost.
 func (b *bench) nextLoop(ctx context.Context, p *install.Program, were uint64) (reading, error) {
 	var r reading
-	// A loop of upstream's may take its interval and, after that, a minute for checkpoints.
-	err := poll.Within(ctx, 2*b.interval+3*time.Minute, 250*time.Millisecond, func(ctx context.Context) error {
+	// A loop of upstream's may take its interval and, after that, a minute for checkpoints. It is looked at as often
+	// as a Prometheus would: telling the metrics of thousands of VPAs is work, too.
+	err := poll.Within(ctx, 2*b.interval+3*time.Minute, b.interval/4, func(ctx context.Context) error {
 		select {
 		case <-p.Done():
 			return poll.Give(p.Died())
