@@ -17,6 +17,7 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client"
 	ctrlmetrics "sigs.k8s.io/controller-runtime/pkg/metrics"
 
+	"github.com/sartor-vpa/sartor/recommender/cluster"
 	"github.com/sartor-vpa/sartor/recommender/loop"
 )
 
@@ -36,8 +37,8 @@ func (o *explainOptions) config() (*rest.Config, error) {
 
 // fromCluster explains from what the cluster has, as a recommender does that has just started.
 func (o *explainOptions) fromCluster(ctx context.Context, config *rest.Config, name types.NamespacedName, log logr.Logger) (*loop.Explanation, error) {
-	// It leads nothing, serves nothing, and sees one namespace.
-	o.leaderElect, o.shardLeases, o.shards, o.address, o.scope.Namespace = false, false, 1, "0", name.Namespace
+	// It serves nothing, and sees one namespace.
+	o.address, o.scope.Namespace = "0", name.Namespace
 	mgr, err := newManager(config, o.options, nil)
 	if err != nil {
 		return nil, err
@@ -71,10 +72,10 @@ func (o *explainOptions) fromCluster(ctx context.Context, config *rest.Config, n
 
 // recommenderOf is whose VPA it is.
 func recommenderOf(vpa *vpav1.VerticalPodAutoscaler) string {
-	for _, r := range vpa.Spec.Recommenders {
-		return r.Name
+	if list := vpa.Spec.Recommenders; len(list) > 0 && list[0] != nil {
+		return list[0].Name
 	}
-	return defaultOptions().recommender
+	return cluster.DefaultRecommender
 }
 
 // readable returns the VPA, and finds out at once what would be waited for in vain.
