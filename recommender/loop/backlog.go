@@ -12,8 +12,8 @@ import (
 // backlog is what waits to be written: statuses first, each VPA's latest only, then checkpoints. The loop writes it a
 // batch at a time, between everything else, so that a slow API server holds up neither live metrics nor new VPAs.
 type backlog struct {
+	// statuses are those with a tracked.pending; some of these may have been forgotten since.
 	statuses    []*tracked
-	pending     map[*tracked]statusJob
 	checkpoints []*tracked
 }
 
@@ -25,17 +25,15 @@ type statusJob struct {
 }
 
 func (b *backlog) status(t *tracked, job statusJob) {
-	if b.pending == nil {
-		b.pending = map[*tracked]statusJob{}
-	}
-	if _, waiting := b.pending[t]; !waiting {
+	if t.pending == nil && !t.listed {
+		t.listed = true
 		b.statuses = append(b.statuses, t)
 	}
-	b.pending[t] = job
+	t.pending = &job
 }
 
 // forget drops a status that is no longer needed.
-func (b *backlog) forget(t *tracked) { delete(b.pending, t) }
+func (t *tracked) forget() { t.pending = nil }
 
 func (b *backlog) empty() bool { return len(b.statuses) == 0 && len(b.checkpoints) == 0 }
 
@@ -83,15 +81,15 @@ func take(list *[]*tracked, n int) []*tracked {
 // writeStatuses writes the status of each, several at once, and takes down how it went. What failed is decided and
 // tried again in the next round.
 func (l *Loop) writeStatuses(ctx context.Context, batch []*tracked) {
-	jobs := make([]statusJob, len(batch))
+	jobs := make([]*statusJob, len(batch))
 	written := make([]*vpav1.VerticalPodAutoscaler, len(batch))
 	failed := make([]error, len(batch))
 	group := errgroup.Group{}
 	group.SetLimit(l.options.Workers)
 	for i, t := range batch {
-		job, wanted := l.backlog.pending[t]
-		delete(l.backlog.pending, t)
-		if !wanted || t.dropped || !l.cluster.Owns(t.vpa) {
+		job := t.pending
+		t.pending, t.listed = nil, false
+		if job == nil || t.dropped || !l.cluster.Owns(t.vpa) {
 			continue
 		}
 		status, err := l.renderSafely(t, job)
@@ -111,9 +109,6 @@ func (l *Loop) writeStatuses(ctx context.Context, batch []*tracked) {
 		})
 	}
 	_ = group.Wait()
-	if len(l.backlog.pending) == 0 {
-		l.backlog.pending = nil // a map keeps the size that it once had
-	}
 	for i, t := range batch {
 		switch {
 		case failed[i] != nil:
@@ -126,12 +121,12 @@ func (l *Loop) writeStatuses(ctx context.Context, batch []*tracked) {
 }
 
 // settled takes down that the job is what the VPA's status says.
-func (l *Loop) settled(t *tracked, job statusJob) {
+func (l *Loop) settled(t *tracked, job *statusJob) {
 	t.decided, t.published, t.written = &job.decided, job.outcomes, &t.vpa.Status
 }
 
 // published takes down that the VPA's status was written, and tells of what changed by it.
-func (l *Loop) published(t *tracked, vpa *vpav1.VerticalPodAutoscaler, job statusJob) {
+func (l *Loop) published(t *tracked, vpa *vpav1.VerticalPodAutoscaler, job *statusJob) {
 	before := t.vpa
 	t.vpa = vpa
 	l.settled(t, job)

@@ -38,7 +38,7 @@ func (l *Loop) reviewOne(t *tracked) (err error) {
 	}
 	unchanged := t.decided != nil && *t.decided == d && slices.Equal(t.published, outcomes)
 	if unchanged || (t.decided == nil && t.resumes() && t.asPublished(outcomes)) {
-		l.backlog.forget(t)
+		t.forget()
 		return nil
 	}
 	l.backlog.status(t, statusJob{decided: d, outcomes: slices.Clone(outcomes)})
@@ -84,7 +84,7 @@ func recovered(err *error) {
 }
 
 // renderSafely is render; one VPA's panic stays its own.
-func (l *Loop) renderSafely(t *tracked, job statusJob) (status vpav1.VerticalPodAutoscalerStatus, err error) {
+func (l *Loop) renderSafely(t *tracked, job *statusJob) (status vpav1.VerticalPodAutoscalerStatus, err error) {
 	defer recovered(&err)
 	return l.render(t, job.decided, job.outcomes), nil
 }

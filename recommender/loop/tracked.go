@@ -56,6 +56,9 @@ type tracked struct {
 	published []outcome
 	decided   *decided
 	written   *vpav1.VerticalPodAutoscalerStatus
+	// pending is the status that waits to be written, nil if none does; listed is set while the backlog lists it.
+	pending *statusJob
+	listed  bool
 	// queued is set while checkpoints wait to be written.
 	queued bool
 	// dropped is set when the VPA is not tracked any more.
