@@ -33,7 +33,7 @@ func (l *Loop) trace(t *tracked, d decided, o *outcome) decision.Container {
 		if !v.known {
 			continue
 		}
-		value := decision.Value{Resource: r.String(), Target: people(r, v.target), Basis: l.basis(r)}
+		value := decision.Value{Resource: r.String(), Target: people(r, v.target), Basis: l.basis(t, o.name, r)}
 		if o.held {
 			value.Basis = "held"
 		}
@@ -55,11 +55,12 @@ func (l *Loop) trace(t *tracked, d decided, o *outcome) decision.Container {
 	return trace
 }
 
-func (l *Loop) basis(r usage.Resource) string {
+// basis says what an estimate of the container's is made from.
+func (l *Loop) basis(t *tracked, container string, r usage.Resource) string {
 	of := ""
 	if r == usage.Memory {
 		of = "daily peaks"
-		if l.options.Aggregate.Rules.MemoryInterval != day {
+		if l.rules(policy.ForContainer(t.vpa.Spec.ResourcePolicy, container)).MemoryInterval != day {
 			of = "peaks"
 		}
 	}

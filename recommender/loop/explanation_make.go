@@ -150,7 +150,7 @@ func (x *explainer) steps(o *outcome, r usage.Resource) ResourceExplanation {
 	options, name, v := &x.loop.options, corev1.ResourceName(r.String()), &o.values[r]
 	rules := policy.ForContainer(x.t.vpa.Spec.ResourcePolicy, o.name)
 	e := ResourceExplanation{
-		Resource: r.String(), Percentile: options.Estimate.Percentiles[r].Target, Margin: options.Estimate.Margin, Basis: x.loop.basis(r),
+		Resource: r.String(), Percentile: options.Estimate.Percentiles[r].Target, Margin: options.Estimate.Margin, Basis: x.loop.basis(x.t, o.name, r),
 		Minimum: quantity(r, x.t.minimum[r]), MinAllowed: in(rules.Min, name), MaxAllowed: in(rules.Max, name),
 	}
 	if e.MaxAllowed == nil {

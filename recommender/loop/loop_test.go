@@ -361,7 +361,10 @@ func TestOnePanicStaysItsOwn(t *testing.T) {
 
 func TestHealthFollowsTheRounds(t *testing.T) {
 	w := newWorld(t, false)
-	require.NoError(t, w.loop.Healthy(), "nothing to complain of before the first")
+	require.NoError(t, w.loop.Healthy(), "one that has not been started stands by")
+	w.loop.started.Store(w.clock.Unix())
+	w.clock = w.clock.Add(7 * time.Minute)
+	require.ErrorContains(t, w.loop.Healthy(), "no round has ended for 7m0s", "the first one hangs")
 	w.tick()
 	require.NoError(t, w.loop.Healthy())
 	w.clock = w.clock.Add(time.Hour)

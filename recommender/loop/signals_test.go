@@ -9,6 +9,7 @@ import (
 
 	"github.com/stretchr/testify/require"
 	corev1 "k8s.io/api/core/v1"
+	"k8s.io/apimachinery/pkg/api/resource"
 	"k8s.io/apimachinery/pkg/types"
 	vpav1 "k8s.io/autoscaler/vertical-pod-autoscaler/pkg/apis/autoscaling.k8s.io/v1"
 
@@ -39,6 +40,34 @@ func TestAnOOMKillRaisesMemory(t *testing.T) {
 	require.Equal(t, []string{
 		"shop Warning OOMKilled: Container shop of pod shop-7d9f8b6c5-x2x4z was killed for memory; it requested 512Mi. It counts as having needed 615Mi.",
 	}, w.events)
+}
+
+func TestAVPASaysHowItsUsageIsLearntWhereThatIsAllowed(t *testing.T) {
+	for name, tc := range map[string]struct {
+		allowed bool
+		memory  string
+	}{
+		"allowed":     {true, "memory 1182Mi (p90 of peaks + 15%"},       // 512Mi x 2, in a bucket that ends at 1028Mi
+		"not allowed": {false, "memory 729Mi (p90 of daily peaks + 15%"}, // 512Mi x 1.2
+	} {
+		t.Run(name, func(t *testing.T) {
+			o := options()
+			o.PerVPAConfig = tc.allowed
+			w := newWorld(t, false)
+			w.startWith(o, nil)
+			w.vpa("shop", func(v *vpav1.VerticalPodAutoscaler) {
+				ratio, seconds := resource.MustParse("2"), int32(3600)
+				v.Spec.ResourcePolicy = &vpav1.PodResourcePolicy{ContainerPolicies: []vpav1.ContainerResourcePolicy{{
+					ContainerName: "shop", OOMBumpUpRatio: &ratio, MemoryAggregationIntervalSeconds: &seconds,
+				}}}
+			})
+			w.pod("shop", "shop")
+			w.useFor(5, "shop", "shop", 480, 400)
+			w.oom("shop", "shop", 512)
+			w.tick()
+			require.Contains(t, condition(w, "shop", vpav1.RecommendationProvided).Message, tc.memory)
+		})
+	}
 }
 
 func TestAnOOMKillCountsWithoutWaitingForTheNextRound(t *testing.T) {
