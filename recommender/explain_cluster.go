@@ -90,14 +90,24 @@ func readable(ctx context.Context, reader client.Reader, server string, name typ
 	switch {
 	case err == nil:
 		return vpa, nil
-	case meta.IsNoMatchError(err):
-		return nil, fmt.Errorf("%s knows no VPAs: install their custom resource definitions: %w", server, err)
-	case apierrors.IsNotFound(err):
+	case absent(err, name.Name):
 		return nil, fmt.Errorf("there is no VPA %s: kubectl get vpa -n %s lists those that there are", name, name.Namespace)
+	case meta.IsNoMatchError(err), apierrors.IsNotFound(err):
+		return nil, fmt.Errorf("%s knows no VPAs: install their custom resource definitions: %w", server, err)
 	case apierrors.IsForbidden(err):
 		return nil, fmt.Errorf("%s: %w", rights(name.Namespace), err)
 	}
 	return nil, fmt.Errorf("%s cannot be read; --kubeconfig, KUBECONFIG and the current context say which API server it is: %w", server, err)
+}
+
+// absent reports whether the object of that name was not found. Kinds that the API server does not know are not found, too.
+func absent(err error, name string) bool {
+	var status apierrors.APIStatus
+	if !apierrors.IsNotFound(err) || !errors.As(err, &status) {
+		return false
+	}
+	details := status.Status().Details
+	return details != nil && details.Name == name
 }
 
 func rights(namespace string) string {

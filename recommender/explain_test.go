@@ -104,10 +104,24 @@ func TestWhatCannotBeExplainedIsToldWithTheRemedy(t *testing.T) {
 	}
 }
 
-func TestTheKubeconfigIsWhatKubectlWouldUse(t *testing.T) {
+// kubeconfig is one of a server without authentication.
+func kubeconfig(t *testing.T, server string) string {
 	file := filepath.Join(t.TempDir(), "kubeconfig")
 	require.NoError(t, os.WriteFile(file, []byte(`{"apiVersion":"v1","kind":"Config","current-context":"c",
-		"clusters":[{"name":"c","cluster":{"server":"http://127.0.0.1:1"}}],"contexts":[{"name":"c","context":{"cluster":"c"}}]}`), 0o600))
+		"clusters":[{"name":"c","cluster":{"server":"`+server+`"}}],"contexts":[{"name":"c","context":{"cluster":"c"}}]}`), 0o600))
+	return file
+}
+
+func TestAClusterWithoutTheCRDsIsTold(t *testing.T) {
+	bare := httptest.NewServer(http.NotFoundHandler())
+	defer bare.Close()
+	_, errOut, err := explained(t, "store/shop", "--kubeconfig="+kubeconfig(t, bare.URL))
+	require.ErrorContains(t, err, bare.URL+" knows no VPAs: install their custom resource definitions")
+	require.Empty(t, errOut)
+}
+
+func TestTheKubeconfigIsWhatKubectlWouldUse(t *testing.T) {
+	file := kubeconfig(t, "http://127.0.0.1:1")
 	t.Setenv("KUBECONFIG", file)
 	o := &explainOptions{options: defaultOptions()}
 	config, err := o.config()
