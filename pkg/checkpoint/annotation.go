@@ -79,7 +79,7 @@ func (d *Decoded) takeNote(text string, o Owner) error {
 	if n.To.Time.Before(n.From.Time) {
 		return fmt.Errorf("to %s: must not be before from %s", n.To, n.From)
 	}
-	d.Coverage = Coverage{From: n.From.Time, To: n.To.Time}
+	d.Coverage, d.Owned = Coverage{From: n.From.Time, To: n.To.Time}, true
 	d.Checkpoint.Unlisted = n.Unlisted
 	for _, r := range n.Running {
 		d.Checkpoint.Running = append(d.Checkpoint.Running, aggregate.Running{

@@ -39,6 +39,8 @@ type Decoded struct {
 	VPA, Container string
 	Checkpoint     aggregate.Checkpoint
 	Coverage       Coverage
+	// Owned is set if the checkpoint says itself that it is the owner's; upstream's says no more than a name.
+	Owned bool
 	// Saved is when it was saved, in whole seconds. It may lie in the future if a clock was wrong.
 	Saved time.Time
 }

@@ -14,19 +14,16 @@ import (
 	"github.com/sartor-vpa/sartor/pkg/checkpoint"
 )
 
-const (
-	// fresh is the age up to which a VPA is not expected to have checkpoints: who created it just now waits for it.
-	fresh = 2 * time.Minute
-	// listTimeout bounds the reading of all checkpoints: tens of megabytes where there are ten thousand VPAs.
-	listTimeout = 2 * time.Minute
-)
+// listTimeout bounds the reading of all checkpoints: tens of megabytes where there are ten thousand VPAs.
+const listTimeout = 2 * time.Minute
 
 // restore fills VPAs that were just taken up from their checkpoints.
 func (l *Loop) restore(ctx context.Context, taken []types.NamespacedName) {
 	wanted := map[types.NamespacedName]*tracked{}
 	for _, name := range taken {
-		// A VPA that was retargeted has none that is its own, and one that is new has none that is worth a list of all.
-		if t := l.vpas[name]; t.restored && t.targetErr == nil && l.now().Sub(t.vpa.CreationTimestamp.Time) > fresh {
+		// A VPA that was retargeted has none that is its own. One that comes while others are worked on, and for which
+		// nothing is published, is new: all checkpoints need not be read for it.
+		if t := l.vpas[name]; t.restored && t.targetErr == nil && (l.finished.Load() == 0 || len(t.published) > 0) {
 			wanted[name] = t
 		}
 	}
@@ -38,8 +35,8 @@ func (l *Loop) restore(ctx context.Context, taken []types.NamespacedName) {
 	found := map[*tracked][]checkpoint.Decoded{}
 	err := l.cluster.Checkpoints(ctx, func(cp *vpav1.VerticalPodAutoscalerCheckpoint) {
 		t := wanted[types.NamespacedName{Namespace: cp.Namespace, Name: cp.Spec.VPAObjectName}]
-		if t == nil || cp.CreationTimestamp.Before(&t.vpa.CreationTimestamp) {
-			return // an earlier VPA's of the same name
+		if t == nil {
+			return
 		}
 		decoded, err := checkpoint.Decode(cp, t.owner())
 		switch {
@@ -48,6 +45,8 @@ func (l *Loop) restore(ctx context.Context, taken []types.NamespacedName) {
 		case err != nil:
 			l.meter.checkpoints.Inc()
 			l.log.Error(err, "A checkpoint cannot be used")
+		case !decoded.Owned && cp.CreationTimestamp.Before(&t.vpa.CreationTimestamp):
+			l.log.Info("A checkpoint that is older than its VPA is not used", "checkpoint", cp.Namespace+"/"+cp.Name)
 		default:
 			found[t] = append(found[t], decoded)
 		}

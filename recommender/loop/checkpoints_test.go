@@ -225,6 +225,23 @@ func TestARecreatedVPADoesNotLearnFromItsNamesakesCheckpoint(t *testing.T) {
 	}
 }
 
+func TestARecreatedVPAHasItsOwnCheckpointInTheObjectOfItsNamesake(t *testing.T) {
+	w := newSavingWorld(t, false)
+	w.vpa("shop", nil)
+	w.pod("shop", "shop")
+	w.useForHours(1, "shop", "shop", 3000, 3000)
+	w.clock = w.clock.Add(time.Hour)
+	w.vpa("shop", func(v *vpav1.VerticalPodAutoscaler) {
+		v.UID, v.CreationTimestamp.Time, v.Status = "another", w.clock, vpav1.VerticalPodAutoscalerStatus{}
+	})
+	w.tick()
+	w.useForHours(2, "shop", "shop", 480, 700)
+	w.vpas["shop"].Status = vpav1.VerticalPodAutoscalerStatus{}
+	w.restart(false)
+	w.tick()
+	require.Equal(t, "587m", w.target("shop", "shop", corev1.ResourceCPU))
+}
+
 func TestUpstreamsCheckpointIsTaken(t *testing.T) {
 	w := newSavingWorld(t, false)
 	w.vpa("shop", nil)
@@ -368,3 +385,18 @@ func TestACheckpointFromAClockThatWasAheadHidesNothing(t *testing.T) {
 }
 
 func newWorkload() *aggregate.Workload { return aggregate.NewWorkload(aggregate.DefaultOptions()) }
+
+func TestANewVPACostsNoListOfAllCheckpoints(t *testing.T) {
+	w := newSavingWorld(t, false)
+	w.vpa("shop", nil)
+	w.tick()
+	before := w.lists
+	w.vpa("till", nil)
+	w.loop.options.CollectInterval = 0
+	w.tick()
+	require.Equal(t, before, w.lists)
+	w.vpa("theirs", func(v *vpav1.VerticalPodAutoscaler) { v.Status = w.vpas["shop"].Status })
+	w.vpas["theirs"].Status.Recommendation = &vpav1.RecommendedPodResources{ContainerRecommendations: []vpav1.RecommendedContainerResources{{ContainerName: "app"}}}
+	w.tick()
+	require.Equal(t, before+1, w.lists, "another replica worked on it")
+}

@@ -32,14 +32,10 @@ func (l *Loop) Explain(ctx context.Context, name types.NamespacedName) (e *Expla
 // UnknownVPAError.
 func (l *Loop) ExplainOnce(ctx context.Context, name types.NamespacedName) (*Explanation, error) {
 	l.match(ctx)
-	// The checkpoint of a VPA that is fresh is no news to a recommender. Here it is all that there is.
-	now := l.now
-	l.now = func() time.Time { return now().Add(fresh) }
 	l.track(ctx)
-	l.now = now
 	for _, t := range l.vpas {
 		// Nothing more is going to be seen: what is known is explained, and nothing held until more is.
-		t.restored, t.holdUntil, t.since = false, time.Time{}, now()
+		t.restored, t.holdUntil, t.since = false, time.Time{}, l.now()
 		if !t.checkpointed {
 			t.covered.From = t.since
 		}

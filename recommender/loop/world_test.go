@@ -49,6 +49,7 @@ type world struct {
 	events   []string
 	saved    map[types.NamespacedName]*vpav1.VerticalPodAutoscalerCheckpoint
 	saves    int
+	lists    int // of all checkpoints
 	samples  []usage.Sample
 	liveErr  error
 	lost     bool // the lease
@@ -134,6 +135,7 @@ func (w *world) Exists(name types.NamespacedName) bool {
 func (w *world) Owns(*vpav1.VerticalPodAutoscaler) bool { return !w.lost }
 
 func (w *world) Checkpoints(_ context.Context, f func(*vpav1.VerticalPodAutoscalerCheckpoint)) error {
+	w.lists++
 	for _, cp := range w.saved {
 		f(cp.DeepCopy())
 	}
@@ -150,8 +152,12 @@ func (w *world) WriteCheckpoint(_ context.Context, cp *vpav1.VerticalPodAutoscal
 	require.NoError(w.t, err)
 	stored := &vpav1.VerticalPodAutoscalerCheckpoint{}
 	require.NoError(w.t, json.Unmarshal(text, stored))
+	name := types.NamespacedName{Namespace: cp.Namespace, Name: cp.Name}
 	stored.CreationTimestamp = metav1.NewTime(w.clock)
-	w.saved[types.NamespacedName{Namespace: cp.Namespace, Name: cp.Name}] = stored
+	if was := w.saved[name]; was != nil {
+		stored.CreationTimestamp = was.CreationTimestamp
+	}
+	w.saved[name] = stored
 	return nil
 }
 
