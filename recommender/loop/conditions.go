@@ -5,12 +5,14 @@ import (
 	"fmt"
 	"slices"
 	"strings"
+	"time"
 
 	"github.com/prometheus/common/model"
 	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	vpav1 "k8s.io/autoscaler/vertical-pod-autoscaler/pkg/apis/autoscaling.k8s.io/v1"
 
+	"github.com/sartor-vpa/sartor/pkg/decision"
 	"github.com/sartor-vpa/sartor/pkg/lineage"
 	"github.com/sartor-vpa/sartor/pkg/target"
 	"github.com/sartor-vpa/sartor/pkg/usage"
@@ -54,7 +56,7 @@ func (l *Loop) conditions(t *tracked, d decided, outcomes []outcome) []vpav1.Ver
 }
 
 func (l *Loop) historyCondition(list *conditionList, t *tracked, p past) {
-	length := model.Duration(l.options.HistoryLength)
+	length := inDays(l.options.HistoryLength)
 	switch {
 	case p.state == none:
 	case p.state == failing:
@@ -66,6 +68,14 @@ func (l *Loop) historyCondition(list *conditionList, t *tracked, p past) {
 	default:
 		list.add(vpav1.FetchingHistory, false, reasonLoaded, fmt.Sprintf("%s of history were read from Prometheus.", length))
 	}
+}
+
+// inDays writes a length of time as people do.
+func inDays(d time.Duration) string {
+	if d >= day && d%day == 0 {
+		return decision.Span(int(d / day))
+	}
+	return model.Duration(d).String()
 }
 
 func (l *Loop) recommendationCondition(list *conditionList, t *tracked, d decided, outcomes []outcome) {

@@ -273,7 +273,7 @@ func TestEventsTellChangesAndNothingTwice(t *testing.T) {
 	}
 	require.ElementsMatch(t, []string{
 		"broken Warning TargetRefInvalid: spec.targetRef is missing: give the apiVersion, kind and name of a workload",
-		"shop Normal HistoryLoaded: 8d of history were read from Prometheus.",
+		"shop Normal HistoryLoaded: 8 days of history were read from Prometheus.",
 		"shop Warning Capped: shop's cpu needs 587m and maxAllowed is 300m.",
 		"shop-rc Warning NotInherited: VPA shop has no recommendation yet; its own usage counts.",
 		"shop-rc Normal Inherited: Values come from VPA shop: shop-rc from shop.",
