@@ -47,9 +47,3 @@ func Map(candidate, primary Workload, overrides map[string]string) (mapped map[s
 	}
 	return mapped, unknown
 }
-
-// MapContainers is Map without overrides.
-func MapContainers(candidate, primary Workload) map[string]string {
-	mapped, _ := Map(candidate, primary, nil)
-	return mapped
-}

@@ -29,10 +29,10 @@ type Link struct {
 // Lookup returns the annotations of the VPA called name in the candidate's namespace; false if there is none.
 type Lookup func(name string) (annotations map[string]string, exists bool)
 
-// OfVPA returns whom the VPA inherits from: the one that its annotation names, else the one of its name
+// Of returns whom the VPA inherits from: the one that its annotation names, else the one of its name
 // without the suffix. An empty suffix leaves only the annotation. Inheritance is one hop: who would inherit
 // from a VPA that wants to inherit itself is refused, so that there are neither chains nor cycles.
-func OfVPA(name string, annotations map[string]string, suffix string, lookup Lookup) Link {
+func Of(name string, annotations map[string]string, suffix string, lookup Lookup) Link {
 	var invalid complaints
 	primary := wish(name, annotations, suffix, &invalid)
 	if primary == "" {
@@ -87,9 +87,4 @@ func ShardKey(name string, annotations map[string]string, suffix string) string 
 		return primary
 	}
 	return name
-}
-
-// Of is OfVPA where neither VPA has annotations.
-func Of(name, suffix string) Link {
-	return OfVPA(name, nil, suffix, func(string) (map[string]string, bool) { return nil, false })
 }

@@ -16,7 +16,7 @@ func (v vpas) lookup(name string) (map[string]string, bool) {
 	return annotations, ok
 }
 
-func (v vpas) of(name, suffix string) Link { return OfVPA(name, v[name], suffix, v.lookup) }
+func (v vpas) of(name, suffix string) Link { return Of(name, v[name], suffix, v.lookup) }
 
 func from(name string) map[string]string { return map[string]string{FromAnnotation: name} }
 

@@ -182,7 +182,7 @@ func olderThan(a, b *vpav1.VerticalPodAutoscaler) bool {
 func (l *Loop) inheritances() {
 	clear(l.heirs)
 	for _, t := range l.vpas {
-		link := lineage.OfVPA(t.vpa.Name, t.vpa.Annotations, l.options.CandidateSuffix, func(name string) (map[string]string, bool) {
+		link := lineage.Of(t.vpa.Name, t.vpa.Annotations, l.options.CandidateSuffix, func(name string) (map[string]string, bool) {
 			primary := l.vpas[types.NamespacedName{Namespace: t.vpa.Namespace, Name: name}]
 			if primary == nil {
 				return nil, false
