@@ -25,7 +25,7 @@ type statusJob struct {
 }
 
 func (b *backlog) status(t *tracked, job statusJob) {
-	if t.pending == nil && !t.listed {
+	if !t.listed {
 		t.listed = true
 		b.statuses = append(b.statuses, t)
 	}
@@ -147,6 +147,7 @@ const stopTimeout = 20 * time.Second
 func (l *Loop) stop(ctx context.Context) error {
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), stopTimeout)
 	defer cancel()
+	l.backlog.statuses = nil // the next process decides anew, from what is saved now
 	l.saveAll()
 	for !l.backlog.empty() && ctx.Err() == nil {
 		l.write(ctx)
