@@ -17,7 +17,11 @@ import (
 // listTimeout bounds the reading of all checkpoints: tens of megabytes where there are ten thousand VPAs.
 const listTimeout = 2 * time.Minute
 
-// restore fills VPAs that were just taken up from their checkpoints.
+// patience is how long VPAs wait for checkpoints that cannot be read. Who went on without would soon write over them.
+const patience = 5 * time.Minute
+
+// restore fills VPAs that were just taken up from their checkpoints. If these cannot be read it lets go of the VPAs, so
+// that the next round takes them up again; they keep what is published.
 func (l *Loop) restore(ctx context.Context, taken []types.NamespacedName) {
 	wanted := map[types.NamespacedName]*tracked{}
 	for _, name := range taken {
@@ -52,11 +56,28 @@ func (l *Loop) restore(ctx context.Context, taken []types.NamespacedName) {
 		}
 	})
 	if err != nil {
-		l.log.Error(err, "Checkpoints cannot be read: recommendations are held until as much is known again")
+		l.notRestored(err, wanted)
 		return
 	}
+	l.unreadable = time.Time{}
 	for t, decoded := range found {
 		l.load(t, decoded)
+	}
+}
+
+// notRestored lets go of VPAs whose checkpoints cannot be read, unless that has been so for long.
+func (l *Loop) notRestored(err error, wanted map[types.NamespacedName]*tracked) {
+	now := l.now()
+	if l.unreadable.IsZero() {
+		l.unreadable = now
+	}
+	if l.started.Load() == 0 || now.Sub(l.unreadable) >= patience {
+		l.log.Error(err, "Checkpoints cannot be read, and VPAs are worked on without")
+		return
+	}
+	l.log.Error(err, "Checkpoints cannot be read, VPAs wait for the next round", "vpas", len(wanted))
+	for _, t := range wanted {
+		l.drop(t)
 	}
 }
 

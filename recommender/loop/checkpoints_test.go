@@ -2,6 +2,7 @@ package loop
 
 import (
 	"context"
+	"errors"
 	"math"
 	"math/rand/v2"
 	"strings"
@@ -399,4 +400,33 @@ func TestANewVPACostsNoListOfAllCheckpoints(t *testing.T) {
 	w.vpas["theirs"].Status.Recommendation = &vpav1.RecommendedPodResources{ContainerRecommendations: []vpav1.RecommendedContainerResources{{ContainerName: "app"}}}
 	w.tick()
 	require.Equal(t, before+1, w.lists, "another replica worked on it")
+}
+
+func TestCheckpointsThatCannotBeReadAreWaitedForAndNotWrittenOver(t *testing.T) {
+	w := newSavingWorld(t, false)
+	w.vpa("shop", nil)
+	w.pod("shop", "shop")
+	w.useForHours(30, "shop", "shop", 480, 700)
+	before, saves := w.vpas["shop"].Status.DeepCopy(), w.saves
+	w.restart(false)
+	w.loop.started.Store(w.clock.Unix())
+	w.listErr = errors.New("etcdserver: request timed out")
+	w.useFor(4, "shop", "shop", 20, 20)
+	require.Equal(t, before, &w.vpas["shop"].Status)
+	require.Equal(t, saves, w.saves)
+	w.listErr = nil
+	w.useFor(30, "shop", "shop", 480, 700)
+	require.Equal(t, "587m", w.target("shop", "shop", corev1.ResourceCPU))
+	require.Greater(t, w.loop.vpas[types.NamespacedName{Namespace: "store", Name: "shop"}].usage.Aggregate("shop").Samples(), 100)
+	require.Greater(t, w.saves, saves)
+}
+
+func TestWhereCheckpointsCanNeverBeReadTheRecommenderWorksWithout(t *testing.T) {
+	w := newSavingWorld(t, false)
+	w.loop.started.Store(w.clock.Unix())
+	w.listErr = errors.New("forbidden")
+	w.vpa("shop", nil)
+	w.pod("shop", "shop")
+	w.useFor(7, "shop", "shop", 480, 700)
+	require.Equal(t, "587m", w.target("shop", "shop", corev1.ResourceCPU))
 }

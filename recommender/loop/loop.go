@@ -115,6 +115,8 @@ type Loop struct {
 	// groups are the pods of each controller, pods where each pod is.
 	groups map[target.Controller]*group
 	pods   map[types.NamespacedName]placed
+	// unreadable is since when checkpoints cannot be read; zero if they can.
+	unreadable time.Time
 	// collected is when checkpoints without a VPA were deleted last.
 	collected time.Time
 	// scratch and outcomes are used again by each review.

@@ -50,7 +50,9 @@ func (l *Loop) track(ctx context.Context) []types.NamespacedName {
 	}
 	l.restore(ctx, taken)
 	for _, name := range taken {
-		l.wantHistory(l.vpas[name])
+		if t := l.vpas[name]; t != nil {
+			l.wantHistory(t)
+		}
 	}
 	l.inheritances()
 	return l.withHeirs(due)

@@ -50,6 +50,7 @@ type world struct {
 	saved    map[types.NamespacedName]*vpav1.VerticalPodAutoscalerCheckpoint
 	saves    int
 	lists    int // of all checkpoints
+	listErr  error
 	samples  []usage.Sample
 	liveErr  error
 	lost     bool // the lease
@@ -136,6 +137,9 @@ func (w *world) Owns(*vpav1.VerticalPodAutoscaler) bool { return !w.lost }
 
 func (w *world) Checkpoints(_ context.Context, f func(*vpav1.VerticalPodAutoscalerCheckpoint)) error {
 	w.lists++
+	if w.listErr != nil {
+		return w.listErr
+	}
 	for _, cp := range w.saved {
 		f(cp.DeepCopy())
 	}
