@@ -66,6 +66,21 @@ func (c Container) Compile(g Global, r Rounding, integerCPU bool) Compiled {
 	return compiled
 }
 
+// WholeCPUs returns c for a container whose CPU the webhook keeps whole (see Ask.Decide): its values and both of its
+// bounds are. False where no whole CPU fits under the maximum, so that the webhook leaves it as declared.
+func (c Compiled) WholeCPUs() (Compiled, bool) {
+	cpu := &c.rules[usage.CPU]
+	if cpu.highest < milliPerCore {
+		return c, false
+	}
+	cpu.whole = milliPerCore
+	cpu.lowest = usage.Amount(roundUp(int64(cpu.lowest), milliPerCore))
+	if cpu.highest < unbounded {
+		cpu.highest = cpu.highest / milliPerCore * milliPerCore
+	}
+	return c, true
+}
+
 // Apply takes an estimate of r through the policy, in upstream's order: uncapped is v rounded up, capped is
 // that raised to minAllowed and then lowered to maxAllowed, and bound is which of them moved it. It does not
 // allocate. Rounding may pass usage.MaxAmount by less than a unit.

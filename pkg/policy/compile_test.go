@@ -4,7 +4,10 @@ import (
 	"testing"
 
 	"github.com/stretchr/testify/require"
+	corev1 "k8s.io/api/core/v1"
+	"k8s.io/apimachinery/pkg/api/resource"
 	vpav1 "k8s.io/autoscaler/vertical-pod-autoscaler/pkg/apis/autoscaling.k8s.io/v1"
+	"pgregory.net/rapid"
 
 	"github.com/sartor-vpa/sartor/pkg/usage"
 )
@@ -108,4 +111,29 @@ func BenchmarkApply(b *testing.B) {
 	for v := usage.Amount(0); b.Loop(); v++ {
 		c.Apply(usage.CPU, v)
 	}
+}
+
+func TestWholeCPUsAreThoseThatTheWebhookGives(t *testing.T) {
+	rapid.Check(t, func(t *rapid.T) {
+		milli := func(name string) resource.Quantity {
+			return *resource.NewMilliQuantity(rapid.Int64Range(1, 9000).Draw(t, name), resource.DecimalSI)
+		}
+		one := *resource.NewQuantity(1, resource.DecimalSI)
+		declared := corev1.ResourceRequirements{Limits: corev1.ResourceList{"cpu": one}, Requests: corev1.ResourceList{"cpu": one}}
+		vpa := &vpav1.PodResourcePolicy{ContainerPolicies: []vpav1.ContainerResourcePolicy{{
+			ContainerName: "*", MinAllowed: corev1.ResourceList{"cpu": milli("min")}, MaxAllowed: corev1.ResourceList{"cpu": milli("max")},
+		}}}
+		c := ForContainer(vpa, "shop")
+		require.True(t, c.KeepsCPUsWhole(declared, true))
+		bounds := c.Compile(Global{}, Rounding{}, false)
+		whole, fits := bounds.WholeCPUs()
+		target := milli("target")
+		ask := Ask{Declared: declared, Guaranteed: true, Target: corev1.ResourceList{"cpu": target}, Policy: c, Limits: DefaultLimitPolicy()}
+		given, ok := ask.Decide().Requests["cpu"]
+		require.Equal(t, ok, fits)
+		if fits {
+			_, capped, _ := whole.Apply(usage.CPU, usage.Amount(target.MilliValue()))
+			require.Equal(t, given.MilliValue(), int64(capped), "target %s, %v", target.String(), vpa.ContainerPolicies[0])
+		}
+	})
 }

@@ -122,6 +122,12 @@ func (s step) equal(request, declared resource.Quantity) {
 // whole numbers, so that a Guaranteed pod would lose them with any other.
 const milliPerCore = 1000
 
+// KeepsCPUsWhole reports whether the webhook gives the container whole CPUs: its pod is Guaranteed, it declared whole
+// ones, and its limits may be changed.
+func (c Container) KeepsCPUsWhole(declared corev1.ResourceRequirements, guaranteed bool) bool {
+	return guaranteed && c.ControlledLimits && c.Controls(corev1.ResourceCPU) && whole(declared.Limits[corev1.ResourceCPU])
+}
+
 func whole(cpu resource.Quantity) bool {
 	amount, ok := amountOf(corev1.ResourceCPU, cpu)
 	return ok && amount%milliPerCore == 0

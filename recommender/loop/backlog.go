@@ -15,6 +15,8 @@ type backlog struct {
 	// statuses are those with a tracked.pending; some of these may have been forgotten since.
 	statuses    []*tracked
 	checkpoints []*tracked
+	// urgent are those whose checkpoints are to be written before their statuses.
+	urgent []*tracked
 }
 
 // statusJob is what was decided and is to be written. It becomes words when its turn comes, so that a decision that
@@ -35,7 +37,9 @@ func (b *backlog) status(t *tracked, job statusJob) {
 // forget drops a status that is no longer needed.
 func (t *tracked) forget() { t.pending = nil }
 
-func (b *backlog) empty() bool { return len(b.statuses) == 0 && len(b.checkpoints) == 0 }
+func (b *backlog) empty() bool {
+	return len(b.urgent) == 0 && len(b.statuses) == 0 && len(b.checkpoints) == 0
+}
 
 // ready is a channel that can be read from when there is something to write.
 func (l *Loop) ready() <-chan struct{} {
@@ -60,11 +64,14 @@ func (l *Loop) write(ctx context.Context) {
 	ctx, cancel := context.WithTimeout(ctx, l.options.WriteTimeout)
 	defer cancel()
 	size := l.options.Workers * batchPerWorker
-	if len(l.backlog.statuses) > 0 {
+	switch {
+	case len(l.backlog.urgent) > 0:
+		l.writeCheckpoints(ctx, take(&l.backlog.urgent, size))
+	case len(l.backlog.statuses) > 0:
 		l.writeStatuses(ctx, take(&l.backlog.statuses, size))
-		return
+	default:
+		l.writeCheckpoints(ctx, take(&l.backlog.checkpoints, size))
 	}
-	l.writeCheckpoints(ctx, take(&l.backlog.checkpoints, size))
 }
 
 // take cuts up to n off the front of list.

@@ -199,6 +199,15 @@ func (l *Loop) save(which func(*tracked) bool) {
 
 func (l *Loop) saveAll() { l.save(func(*tracked) bool { return true }) }
 
+// saveFirst has t saved before its status is written, so that a status never stands on what a kill can take.
+func (l *Loop) saveFirst(t *tracked) {
+	incomplete := t.checkpointed && t.past.pending()
+	if l.options.CheckpointInterval > 0 && !t.queued && !incomplete {
+		t.queued = true
+		l.backlog.urgent = append(l.backlog.urgent, t)
+	}
+}
+
 // writeCheckpoints saves each VPA of the batch, all of its containers for the same instant. What failed is due again in
 // the next round.
 func (l *Loop) writeCheckpoints(ctx context.Context, batch []*tracked) {

@@ -52,6 +52,7 @@ func (l *Loop) bump(oom cluster.OOM) (bumped []types.NamespacedName) {
 			continue // told already: the same container, killed at the same size
 		}
 		o.reported = amount
+		l.saveFirst(t)
 		l.cluster.Event(t.vpa, corev1.EventTypeWarning, "OOMKilled", oomMessage(oom, amount))
 	}
 	return bumped

@@ -163,6 +163,49 @@ func (w *world) told(reason string) int {
 	return n
 }
 
+func TestAnOOMKillIsSavedBeforeItIsPublished(t *testing.T) {
+	w := newSavingWorld(t, false)
+	w.vpa("shop", nil)
+	w.pod("shop", "shop")
+	w.useFor(12, "shop", "shop", 480, 400)
+	w.oom("shop", "shop", 512)
+	w.loop.review(w.loop.match(context.Background()))
+	saves, writes := w.saves, w.writes
+	w.loop.write(context.Background())
+	require.Equal(t, []int{saves + 1, writes}, []int{w.saves, w.writes}, "the checkpoint comes first")
+	w.drain()
+	after := w.target("shop", "shop", corev1.ResourceMemory)
+	require.Greater(t, w.writes, writes)
+
+	w.restart(false) // killed
+	w.useFor(30, "shop", "shop", 480, 400)
+	require.Equal(t, after, w.target("shop", "shop", corev1.ResourceMemory))
+}
+
+func TestWholeCPUsOfAGuaranteedPodAreRecommendedWhole(t *testing.T) {
+	w := newWorld(t, false)
+	w.vpa("shop", bounded(list("1500m", "1Mi"), list("3500m", "8Gi")))
+	w.pod("shop", "shop", "proxy")
+	shape := w.shapes["[shop proxy]"]
+	shape.Guaranteed = true
+	for name, cpu := range map[string]string{"shop": "1", "proxy": "500m"} {
+		shape.Declared[name] = corev1.ResourceRequirements{Requests: list(cpu, "1Gi"), Limits: list(cpu, "1Gi")}
+	}
+	for _, mode := range []vpav1.UpdateMode{vpav1.UpdateModeOff, vpav1.UpdateModeRecreate} {
+		w.vpa("shop", func(v *vpav1.VerticalPodAutoscaler) { v.Spec.UpdatePolicy = &vpav1.PodUpdatePolicy{UpdateMode: &mode} })
+		w.use("shop", "shop", 3000, 700)
+		w.use("shop", "proxy", 3000, 700)
+		w.tick()
+		whole := map[vpav1.UpdateMode]string{vpav1.UpdateModeOff: "3481m", vpav1.UpdateModeRecreate: "3"}[mode]
+		require.Equal(t, whole, w.target("shop", "shop", corev1.ResourceCPU))
+		require.Equal(t, "3481m", w.target("shop", "proxy", corev1.ResourceCPU), "it declared none")
+	}
+	rec := w.vpas["shop"].Status.Recommendation.ContainerRecommendations[1]
+	require.Equal(t, "shop", rec.ContainerName)
+	require.Equal(t, "2", rec.LowerBound.Cpu().String(), "minAllowed in whole CPUs")
+	require.Equal(t, "3", rec.UpperBound.Cpu().String(), "maxAllowed in whole CPUs")
+}
+
 func TestAnOOMKillOfWhatNobodyRecommendsForIsNothing(t *testing.T) {
 	w := newWorld(t, false)
 	w.vpa("shop", nil)

@@ -13,6 +13,7 @@ import (
 	"github.com/sartor-vpa/sartor/pkg/checkpoint"
 	"github.com/sartor-vpa/sartor/pkg/lineage"
 	"github.com/sartor-vpa/sartor/pkg/policy"
+	"github.com/sartor-vpa/sartor/pkg/target"
 	"github.com/sartor-vpa/sartor/pkg/usage"
 )
 
@@ -132,9 +133,24 @@ func (l *Loop) refresh(t *tracked) {
 		t.usage.SetRules(name, l.rules(rules))
 		integer := l.options.Policy.IntegerCPU && policy.IntegerCPU(t.vpa.Annotations, name)
 		bounds := rules.Compile(l.options.Policy.Global, l.options.Policy.Rounding, integer)
+		if t.keepsCPUsWhole(rules, name) {
+			if whole, fits := bounds.WholeCPUs(); fits {
+				bounds = whole
+			}
+		}
 		t.containers = append(t.containers, container{name: name, bounds: unique.Make(bounds)})
 	}
 	t.minimum = l.options.Policy.Minimum.Share(l.options.Estimate.Share(sharing))
+}
+
+// keepsCPUsWhole reports whether the next pod's container is given whole CPUs by the webhook. What is recommended has to
+// be whole then, or upstream's updater would evict the pod for a request that it cannot have.
+func (t *tracked) keepsCPUsWhole(rules policy.Container, name string) bool {
+	if len(t.group.pods) == 0 || target.UpdateMode(t.vpa) == vpav1.UpdateModeOff {
+		return false
+	}
+	shape := t.group.pods[0].Shape
+	return rules.KeepsCPUsWhole(shape.Declared[name], shape.Guaranteed)
 }
 
 // names are those of the containers of running pods, so that a container that was renamed takes no share of the
