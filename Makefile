@@ -71,7 +71,7 @@ test-cluster: ## Tests of what the end-to-end tests stand on: cluster, history, 
 	cd e2e && $(GO) test -race -timeout 30m $$($(GO) list ./... | grep -v /scenarios)
 
 .PHONY: e2e
-e2e: ## End-to-end tests: the story on real clusters, beside upstream's own answers
+e2e: ## End-to-end tests: the story on real clusters, beside upstream's own programs and answers
 	cd e2e && $(GO) test -race -count=1 -timeout 30m ./scenarios
 
 .PHONY: update-golden
