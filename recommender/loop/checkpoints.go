@@ -182,7 +182,8 @@ func (t *tracked) unsaved() bool {
 	return slices.ContainsFunc(t.usage.Containers(), t.usage.Changed)
 }
 
-// save queues everything that is unsaved of the VPAs that which holds for.
+// save queues everything that is unsaved of the VPAs that which holds for, what was saved longest ago first: the time may
+// not suffice for all.
 func (l *Loop) save(which func(*tracked) bool) {
 	if l.options.CheckpointInterval == 0 {
 		return
@@ -195,6 +196,7 @@ func (l *Loop) save(which func(*tracked) bool) {
 			l.backlog.checkpoints = append(l.backlog.checkpoints, t)
 		}
 	}
+	slices.SortStableFunc(l.backlog.checkpoints, func(a, b *tracked) int { return a.covered.To.Compare(b.covered.To) })
 }
 
 func (l *Loop) saveAll() { l.save(func(*tracked) bool { return true }) }

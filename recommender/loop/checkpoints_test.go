@@ -430,3 +430,24 @@ func TestWhereCheckpointsCanNeverBeReadTheRecommenderWorksWithout(t *testing.T) 
 	w.useFor(7, "shop", "shop", 480, 700)
 	require.Equal(t, "587m", w.target("shop", "shop", corev1.ResourceCPU))
 }
+
+func TestAtTheEndWhatWasSavedLongestAgoComesFirst(t *testing.T) {
+	w := newSavingWorld(t, false)
+	for _, name := range []string{"a", "b", "c"} {
+		w.vpa(name, nil)
+		w.pod(name, name)
+	}
+	for _, name := range []string{"c", "a", "b"} {
+		w.useFor(1, name, name, 480, 700)
+	}
+	for _, name := range []string{"a", "b", "c"} {
+		w.use(name, name, 480, 700)
+	}
+	w.loop.fold(context.Background())
+	w.loop.saveAll()
+	var order []string
+	for _, t := range w.loop.backlog.checkpoints {
+		order = append(order, t.vpa.Name)
+	}
+	require.Equal(t, []string{"c", "a", "b"}, order)
+}
