@@ -2,6 +2,7 @@ package scenarios
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"math/rand/v2"
 	"testing"
@@ -92,6 +93,14 @@ func killInALoop(t *testing.T, c *cluster.Cluster, o install.Options, services [
 	recommender := p.startOurs(t)
 	before := p.allRecommended(t, services)
 
+	killForMemory(t, c, running(t, c, doomed, "app=killed", 2)[0], time.Now())
+	target := before["killed"].values["app target memory"]
+	before["killed"] = p.untilPublished(t, "killed", func(r recommendation) error {
+		if r.values["app target memory"] <= 1.1*target {
+			return errors.New("the OOM kill has not raised it yet")
+		}
+		return nil
+	})
 	random := rand.New(rand.NewPCG(seed, seed))
 	old := []string{"steady", "bursty", "bursty-rc", "killed"}
 	for i := range kills {

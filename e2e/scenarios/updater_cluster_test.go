@@ -21,6 +21,9 @@ var small = []service{
 	{name: "plain", cpu: "900m", memory: "1Gi", resources: "requests: {cpu: 50m, memory: 64Mi}, limits: {cpu: 100m, memory: 128Mi}"},
 	{name: "floored", cpu: "10m", memory: "64Mi", resources: "requests: {cpu: 100m, memory: 64Mi}",
 		more: "resourcePolicy: {containerPolicies: [{containerName: app, minAllowed: {cpu: 700m, memory: 1Gi}}]}"},
+	// Guaranteed: limits equal requests and CPUs are whole, before and after. The estimate is about 4.3 CPUs, so
+	// that the pods get 5, which is more than 10 % off: the recommender has to announce 5.
+	{name: "whole", cpu: "3700m", memory: "3Gi", resources: "requests: {cpu: 1, memory: 1Gi}, limits: {cpu: 1, memory: 1Gi}"},
 	{name: "capped", cpu: "2500m", memory: "2Gi", resources: "requests: {cpu: 10m, memory: 64Mi}",
 		more: "resourcePolicy: {containerPolicies: [{containerName: app, maxAllowed: {cpu: 1500m, memory: 1Gi}}]}"},
 }
