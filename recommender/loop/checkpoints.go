@@ -163,8 +163,8 @@ func (l *Loop) checkpoint(ctx context.Context) {
 		if t.queued || t.targetErr != nil || now.Before(t.checkpointDue) {
 			continue
 		}
-		if t.checkpointed && t.past.pending() && now.Sub(t.since) < pendingFor {
-			continue // it would claim to cover what history is still to bring
+		if t.incomplete() && now.Sub(t.since) < pendingFor {
+			continue
 		}
 		if l.expire(t, now); t.unsaved() {
 			t.queued = true
@@ -190,8 +190,7 @@ func (l *Loop) save(which func(*tracked) bool) {
 	}
 	for _, name := range l.all() {
 		t := l.vpas[name]
-		incomplete := t.checkpointed && t.past.pending()
-		if !t.queued && t.targetErr == nil && !incomplete && t.unsaved() && which(t) {
+		if !t.queued && t.targetErr == nil && !t.incomplete() && t.unsaved() && which(t) {
 			t.queued = true
 			l.backlog.checkpoints = append(l.backlog.checkpoints, t)
 		}
@@ -203,12 +202,18 @@ func (l *Loop) saveAll() { l.save(func(*tracked) bool { return true }) }
 
 // saveFirst has t saved before its status is written, so that a status never stands on what a kill can take.
 func (l *Loop) saveFirst(t *tracked) {
-	incomplete := t.checkpointed && t.past.pending()
-	if l.options.CheckpointInterval > 0 && !t.queued && !incomplete {
-		t.queued = true
-		l.backlog.urgent = append(l.backlog.urgent, t)
+	if l.options.CheckpointInterval == 0 || t.incomplete() || slices.Contains(l.backlog.urgent, t) {
+		return
 	}
+	if t.queued {
+		l.backlog.checkpoints = slices.DeleteFunc(l.backlog.checkpoints, func(o *tracked) bool { return o == t })
+	}
+	t.queued = true
+	l.backlog.urgent = append(l.backlog.urgent, t)
 }
+
+// incomplete reports whether a checkpoint would claim to cover what history is still to bring.
+func (t *tracked) incomplete() bool { return t.checkpointed && t.past.pending() }
 
 // writeCheckpoints saves each VPA of the batch, all of its containers for the same instant. What failed is due again in
 // the next round.
@@ -223,7 +228,11 @@ func (l *Loop) writeCheckpoints(ctx context.Context, batch []*tracked) {
 			skipped[i] = true
 			continue
 		}
-		objects := l.encode(t, now)
+		objects, err := l.encode(t, now)
+		if err != nil {
+			failed[i] = err
+			continue
+		}
 		group.Go(func() error {
 			for _, cp := range objects {
 				if err := l.cluster.WriteCheckpoint(ctx, cp); err != nil {
@@ -256,16 +265,17 @@ func (l *Loop) writeCheckpoints(ctx context.Context, batch []*tracked) {
 }
 
 // encode returns t's checkpoints for this instant. Containers of which nothing was learnt since the last ones come too:
-// what a checkpoint covers ends where it was saved.
-func (l *Loop) encode(t *tracked, now time.Time) []*vpav1.VerticalPodAutoscalerCheckpoint {
+// what a checkpoint covers ends where it was saved. One VPA's panic stays its own.
+func (l *Loop) encode(t *tracked, now time.Time) (objects []*vpav1.VerticalPodAutoscalerCheckpoint, err error) {
+	defer recovered(&err)
 	names := t.usage.Containers()
-	objects := make([]*vpav1.VerticalPodAutoscalerCheckpoint, 0, len(names))
+	objects = make([]*vpav1.VerticalPodAutoscalerCheckpoint, 0, len(names))
 	for _, name := range names {
 		if saved, ok := t.usage.Save(name, now); ok {
 			objects = append(objects, checkpoint.Encode(t.owner(), name, saved, checkpoint.Coverage{From: t.covered.From, To: now}, now))
 		}
 	}
-	return objects
+	return objects, nil
 }
 
 // expire forgets containers that no pod has any more and that have not been seen for long, with

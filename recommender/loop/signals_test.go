@@ -169,6 +169,7 @@ func TestAnOOMKillIsSavedBeforeItIsPublished(t *testing.T) {
 	w.pod("shop", "shop")
 	w.useFor(12, "shop", "shop", 480, 400)
 	w.oom("shop", "shop", 512)
+	w.loop.saveAll() // its checkpoint may wait already, behind statuses
 	w.loop.review(w.loop.match(context.Background()))
 	saves, writes := w.saves, w.writes
 	w.loop.write(context.Background())
