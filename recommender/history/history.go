@@ -11,12 +11,11 @@ import (
 
 	"github.com/sartor-vpa/sartor/pkg/aggregate"
 	"github.com/sartor-vpa/sartor/pkg/usage"
+	"github.com/sartor-vpa/sartor/recommender/history/owners"
 )
 
 // Workload names a controller whose pods, most of them gone, left usage behind.
-type Workload struct {
-	Namespace, Kind, Name string
-}
+type Workload = owners.Workload
 
 // Window is one request for history: what the pods of a workload used from From (inclusive) to To
 // (exclusive).
