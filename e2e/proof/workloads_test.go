@@ -1,0 +1,80 @@
+package proof
+
+import (
+	"strings"
+	"time"
+
+	"github.com/sartor-vpa/sartor/e2e/history"
+)
+
+const mib = 1 << 20
+
+// environment is the one that is read.
+const environment = "prod"
+
+// workloads are the generator's that are proven on: its shop (bursty, rolled daily, restarted, scraped twice, an hour old), and some that
+// are one thing alone. Bursts are those of which at least a fifth of the time is full: what is short against a scrape
+// interval, no scrape tells.
+func workloads() []history.Workload {
+	all := prod(history.Store())
+	for _, w := range []history.Workload{
+		{
+			Name: "steady", Kind: history.StatefulSet, Replicas: 2,
+			Containers: one(history.Steady(0.8, 0.1), history.Steady(900*mib, 0.05)),
+		},
+		{
+			Name: "bursty", Kind: history.Deployment, Replicas: 2,
+			Containers: one(history.Bursty(history.Diurnal(0.2, 0.3, 0.1), 6, 30*time.Minute, 8*time.Minute),
+				history.Bursty(history.Steady(300*mib, 0.05), 3, 6*time.Hour, 10*time.Minute)),
+		},
+		{
+			Name: "churned", Kind: history.Deployment, Replicas: 2, Rollout: 24 * time.Hour, Restarts: 7 * time.Hour,
+			Containers: one(history.Diurnal(0.5, 0.5, 0.1), history.Diurnal(700*mib, 0.4, 0.05)),
+		},
+		{
+			Name: "reset", Kind: history.StatefulSet, Replicas: 1, Restarts: 5 * time.Hour, Scrape: history.Scrape{DropIDs: true},
+			Containers: one(history.Diurnal(0.3, 0.6, 0.1), history.Steady(200*mib, 0.2)),
+		},
+	} {
+		w.Namespace = "shapes"
+		all = append(all, w.In(environment, 1))
+	}
+	return all
+}
+
+func prod(all []history.Workload) []history.Workload {
+	var out []history.Workload
+	for _, w := range all {
+		if w.Env == environment {
+			out = append(out, w)
+		}
+	}
+	return out
+}
+
+func one(cpu, memory history.Load) []history.Container {
+	return []history.Container{{Name: "app", CPU: cpu, Memory: memory}}
+}
+
+// replayed are workloads that use what real ones did. Every second one is rolled daily, every third has two pods.
+func replayed(traces []history.Trace) []history.Workload {
+	var all []history.Workload
+	for i, t := range traces {
+		memory := t.Memory
+		if memory == nil {
+			memory = history.Steady(500*mib, 0.1)
+		}
+		w := history.Workload{
+			Env: environment, Namespace: "traces", Name: strings.NewReplacer("/", "-", "_", "-").Replace(t.Name),
+			Kind: history.Deployment, Replicas: 1, Containers: one(t.CPU, memory),
+		}
+		if i%2 == 1 {
+			w.Rollout = 24 * time.Hour
+		}
+		if i%3 == 2 {
+			w.Replicas = 2
+		}
+		all = append(all, w)
+	}
+	return all
+}
