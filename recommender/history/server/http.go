@@ -59,7 +59,7 @@ func (a *answer) Read(p []byte) (int, error) {
 	n, err := a.ReadCloser.Read(p)
 	a.s.metrics.bytes.Add(float64(n))
 	if err != nil && !errors.Is(err, io.EOF) {
-		err = fmt.Errorf("reading the answer of %s: %w", a.s.name, a.s.network(a.ctx, err))
+		err = fmt.Errorf("reading the answer: %w", a.s.network(a.ctx, err))
 	}
 	return n, err
 }

@@ -28,13 +28,16 @@ var limits = regexp.MustCompile(`(?i)` + strings.Join([]string{
 	// Prometheus, and what is built from its engine
 	`too many samples`, `maximum resolution of`, `exceeded sample limit`, `query timed out`, `deadline ?exceeded`,
 	// Thanos
-	`exceeded \w+ limit`, `limit \S+ violated`,
+	`exceeded \w+ limit`, `limit \S+ (violated|exceeded)`,
 	// Mimir and Cortex
 	`the query hit the `, `query exceeded the maximum`, `exceeds the limit`, `err-(mimir|cortex)-(max|query-too)-`, `max-fetched-`,
 	// VictoriaMetrics
 	`-search\.max`, `matching timeseries exceeds`, `too many points`, `too long query`, `too big`, `cannot (process|select) more than`,
 	`not enough memory for processing`, `timeout exceeded`,
 }, "|"))
+
+// busy are words of servers that have too many requests at a time.
+var busy = regexp.MustCompile(`(?i)maxConcurrentRequests|too many (outstanding|concurrent) `)
 
 // refusal is why an answer is none; nil if it is one.
 func (s *Server) refusal(r *http.Response) error {
@@ -59,7 +62,7 @@ func (s *Server) classified(r *http.Response, err error, text string, page bool)
 	switch {
 	case status == http.StatusUnauthorized || status == http.StatusForbidden:
 		return fmt.Errorf("%w: %w", history.ErrDenied, err)
-	case status == http.StatusTooManyRequests:
+	case status == http.StatusTooManyRequests || status/100 == 5 && !page && busy.MatchString(text):
 		return &history.BusyError{After: retryAfter(r.Header.Get("Retry-After"), s.now()), Err: err}
 	case status == http.StatusRequestEntityTooLarge || status == http.StatusGatewayTimeout || status/100 >= 4 && !page && limits.MatchString(text):
 		return fmt.Errorf("%w: %w", history.ErrTooLarge, err)

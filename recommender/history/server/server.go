@@ -4,14 +4,18 @@ package server
 
 import (
 	"errors"
+	"fmt"
 	"net/http"
 	"net/url"
+	"sync"
 	"sync/atomic"
 	"time"
 
 	"github.com/go-logr/logr"
 	"github.com/prometheus/client_golang/prometheus"
 	"golang.org/x/time/rate"
+
+	"github.com/sartor-vpa/sartor/recommender/history"
 )
 
 // Server is one server, as history.Source.
@@ -25,8 +29,14 @@ type Server struct {
 	metrics *metrics
 	log     logr.Logger
 	now     func() time.Time
+	// seen is what Prepare found; streams is whether history is read by streamed remote read.
+	seen    atomic.Pointer[view]
+	streams atomic.Bool
 	// interval is between two values of a series, in nanoseconds; 0: not known.
 	interval atomic.Int64
+	// said is what was last logged about each thing.
+	saidMu sync.Mutex
+	said   map[string]string
 }
 
 // New returns the server at o.Address. client carries authentication and TLS, see Options.Client; it is instrumented
@@ -39,9 +49,60 @@ func New(client *http.Client, o Options, log logr.Logger, r prometheus.Registere
 	shown := url.URL{Scheme: base.Scheme, Host: base.Host, Path: base.Path}
 	return &Server{
 		options: o, base: base, name: shown.String(), client: client, limiter: rate.NewLimiter(rate.Limit(o.QPS), 1),
-		metrics: newMetrics(r), log: log, now: time.Now,
+		metrics: newMetrics(r), log: log, now: time.Now, said: map[string]string{},
 	}, nil
 }
 
 // scrapeInterval is the usual time between two values of a series; 0: not known.
 func (s *Server) scrapeInterval() time.Duration { return time.Duration(s.interval.Load()) }
+
+// setStreams chooses the way to read.
+func (s *Server) setStreams(streams bool) {
+	s.streams.Store(streams)
+	value := 0.0
+	if streams {
+		value = 1
+	}
+	s.metrics.remoteRead.Set(value)
+}
+
+// read counts what a query gave.
+func (s *Server) read(api string, report history.Report, err error) {
+	s.count(api, err)
+	if err != nil {
+		return
+	}
+	s.metrics.samples.Add(float64(report.Samples))
+	for reason, n := range report.Dropped {
+		s.metrics.dropped.WithLabelValues(reason).Add(float64(n))
+	}
+}
+
+// count counts a question by how it was answered.
+func (s *Server) count(api string, err error) {
+	result := "failed"
+	var busy *history.BusyError
+	switch {
+	case err == nil:
+		result = "ok"
+	case errors.Is(err, history.ErrTooLarge):
+		result = "too_large"
+	case errors.Is(err, history.ErrDenied):
+		result = "denied"
+	case errors.As(err, &busy):
+		result = "busy"
+	}
+	s.metrics.queries.WithLabelValues(api, result).Inc()
+}
+
+// say logs what is known of a thing, unless it was the last that was said of it.
+func (s *Server) say(thing, message string, keysAndValues ...any) {
+	text := fmt.Sprint(append([]any{message}, keysAndValues...)...)
+	s.saidMu.Lock()
+	known := s.said[thing] == text
+	s.said[thing] = text
+	s.saidMu.Unlock()
+	if !known {
+		s.log.Info(message, keysAndValues...)
+	}
+}
