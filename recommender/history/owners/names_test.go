@@ -28,9 +28,10 @@ func TestPodsAreKnownByTheirNames(t *testing.T) {
 		{"Deployment", "shop", "shop-rc-7d9f8b6c5-x2x4z", false},
 		{"Deployment", "shop", "shop-api-7d9f8b6c5-x2x4z", false},
 		{"Deployment", "shop", "shop-db-0", false},
-		{"Deployment", "shop", "shop-rc-x2x4z", false},        // a ReplicaSet shop-rc
-		{"Deployment", "shop", "shop-bff-x2x4z", false},       // a DaemonSet shop-bff: could be a hash, but for its length
-		{"Deployment", "shop", "shop-qrstvwxz-x2x4z", false},  // a Job shop-qrstvwxz: not a hash's characters
+		{"Deployment", "shop", "shop-rc-x2x4z", false},       // a ReplicaSet shop-rc
+		{"Deployment", "shop", "shop-bff-x2x4z", false},      // a DaemonSet shop-bff: could be a hash, but for its length
+		{"Deployment", "shop", "shop-qrstvwxz-x2x4z", false}, // a Job shop-qrstvwxz: not a hash's characters
+		{"Deployment", "shop", "shop-bcdfghjk-x2x4z", false},
 		{"Deployment", "shop", "shop-4d9f8b6c5-x2x4z", false}, // no number begins with 0
 		{"Deployment", "shop", "shop-7d9f8b6c5bb-x2x4z", false},
 		{"Deployment", "shop", "shop-7d9f8b6c5-x2x4", false},

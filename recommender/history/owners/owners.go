@@ -20,6 +20,8 @@ type Links struct {
 	first map[string]map[object]object
 	// more are the other owners of objects that have had several.
 	more map[string]map[object][]object
+	// below is what each object owns, by namespace.
+	below map[string]map[object][]object
 }
 
 // object is something in a namespace that is known.
@@ -44,32 +46,28 @@ func (l *Links) Add(kind, namespace, name, ownerKind, ownerName string) {
 	if ownerKind == "" || ownerKind == none || ownerName == "" {
 		owner = object{}
 	}
-	here := l.first[namespace]
-	if here == nil {
-		here = map[object]object{}
-		if l.first == nil {
-			l.first = map[string]map[object]object{}
-		}
-		l.first[namespace] = here
+	if l.first[namespace] == nil {
+		l.add(namespace)
 	}
-	switch known, ok := here[of]; {
+	known, ok := l.first[namespace][of]
+	switch {
 	case !ok || known == object{}:
-		here[of] = owner
-	case owner != object{} && owner != known:
-		l.addMore(namespace, of, owner)
+		l.first[namespace][of] = owner
+	case owner == object{} || owner == known || slices.Contains(l.more[namespace][of], owner):
+		return
+	default:
+		l.more[namespace][of] = append(l.more[namespace][of], owner)
+	}
+	if owner != (object{}) {
+		l.below[namespace][owner] = append(l.below[namespace][owner], of)
 	}
 }
 
-func (l *Links) addMore(namespace string, of, owner object) {
-	if l.more == nil {
-		l.more = map[string]map[object][]object{}
+func (l *Links) add(namespace string) {
+	if l.first == nil {
+		l.first, l.more, l.below = map[string]map[object]object{}, map[string]map[object][]object{}, map[string]map[object][]object{}
 	}
-	if l.more[namespace] == nil {
-		l.more[namespace] = map[object][]object{}
-	}
-	if others := l.more[namespace][of]; !slices.Contains(others, owner) {
-		l.more[namespace][of] = append(others, owner)
-	}
+	l.first[namespace], l.more[namespace], l.below[namespace] = map[object]object{}, map[object][]object{}, map[object][]object{}
 }
 
 // Owns reports whether a pod in w's namespace was w's. A pod that was linked to an owner is w's only if the links
@@ -122,12 +120,34 @@ func (l *Links) Odd(w Workload) []string {
 		return nil
 	}
 	var out []string
-	for of, owner := range l.first[w.Namespace] {
-		if of.kind == "Pod" && !named(w, of.name) && l.leads(of, owner, w, maxDepth) {
-			out = append(out, of.name)
+	above := l.first[w.Namespace]
+	if top := (object{w.Kind, w.Name}); above[top] == (object{}) {
+		out = l.odd(out, top, w, maxDepth)
+	}
+	for owner := range l.below[w.Namespace] {
+		if made(w, owner) {
+			if _, ok := above[owner]; !ok {
+				out = l.odd(out, owner, w, maxDepth)
+			}
 		}
 	}
 	slices.Sort(out)
+	return slices.Compact(out)
+}
+
+// odd appends the pods below the owner that have none of w's Names.
+func (l *Links) odd(out []string, owner object, w Workload, depth int) []string {
+	if depth == 0 {
+		return out
+	}
+	for _, child := range l.below[w.Namespace][owner] {
+		switch {
+		case child.kind != "Pod":
+			out = l.odd(out, child, w, depth-1)
+		case !named(w, child.name):
+			out = append(out, child.name)
+		}
+	}
 	return out
 }
 

@@ -7,6 +7,7 @@ import (
 	"testing"
 
 	"github.com/stretchr/testify/require"
+	"pgregory.net/rapid"
 )
 
 // link is one call of Add in the namespace store.
@@ -159,6 +160,33 @@ func TestOddPodsAreThoseWhoseNamesDoNotTell(t *testing.T) {
 	require.Equal(t, []string{"a"}, l.Odd(inStore("Deployment", "shop")))
 	require.Empty(t, l.Odd(Workload{"elsewhere", "StatefulSet", "shop"}))
 	require.Empty(t, (*Links)(nil).Odd(inStore("StatefulSet", "shop")))
+}
+
+func TestOddPodsAreOwnedAndComplete(t *testing.T) {
+	names := []string{"shop", "shop-0", "shop-29041230", shopRS, shopPod, "a"}
+	rapid.Check(t, func(t *rapid.T) {
+		var links []link
+		for range rapid.IntRange(1, 12).Draw(t, "links") {
+			draw := func(from ...string) string { return rapid.SampledFrom(from).Draw(t, "link") }
+			links = append(links, link{
+				draw("Pod", "ReplicaSet", "Job"), draw(names...),
+				draw("ReplicaSet", "Job", "Deployment", "StatefulSet", "CronJob", custom, ""), draw(names...),
+			})
+		}
+		l := linked(links...)
+		for _, kind := range kinds {
+			for _, name := range names {
+				w := inStore(kind, name)
+				var want []string
+				for of := range l.first["store"] {
+					if of.kind == "Pod" && l.Owns(w, of.name) && !named(w, of.name) {
+						want = append(want, of.name)
+					}
+				}
+				require.ElementsMatch(t, want, l.Odd(w), "%+v: %+v", w, links)
+			}
+		}
+	})
 }
 
 // busy is the links of a namespace with many pods, all of Deployments.
