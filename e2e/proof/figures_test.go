@@ -16,7 +16,11 @@ import (
 )
 
 // bounds are an estimate in millicores or bytes.
-type bounds struct{ target, lower, upper float64 }
+type bounds struct {
+	target, lower, upper float64
+	// confidence is how many days of samples there were: the upper bound is the wider the fewer there were.
+	confidence float64
+}
 
 // estimates are those of one container, by usage.Resource.
 type estimates [2]bounds
@@ -24,38 +28,52 @@ type estimates [2]bounds
 // margin is what is added to a percentile to make it an estimate.
 const margin = 1.15
 
-// bucket is how far two estimates of a resource near v are apart whose percentiles are one bucket apart, or 5 % if
-// that is more.
-func bucket(r usage.Resource, v float64) float64 {
+// widened is by how much an upper bound is above its percentile with the margin.
+func widened(confidence float64) float64 { return 1 + 1/confidence }
+
+// near reports whether two estimates are one histogram bucket apart at most, or 5 % if that is more. factor is what their
+// percentiles were multiplied with.
+func near(r usage.Resource, a, b, factor float64) bool {
 	scheme, unit := histogram.Memory, 1.0
 	if r == usage.CPU {
 		scheme, unit = histogram.CPU, 1000
 	}
-	n := min(scheme.Bucket(v/unit/margin), scheme.Buckets()-2)
-	width := (scheme.Start(n+1) - scheme.Start(n)) * unit * margin
-	return max(width, 0.05*v)
-}
-
-// near reports whether got is within a bucket of want. The larger bucket of the two counts, as the two ends of one bucket
-// are a bucket apart from either.
-func near(r usage.Resource, want, got float64) bool {
-	return math.Abs(got-want) <= max(bucket(r, want), bucket(r, got))
+	lower, higher := min(a, b), max(a, b)
+	// A percentile is where a bucket begins. What was made of it is rounded down, to a place before that.
+	const rounding = 2
+	n := min(scheme.Bucket((lower/factor+rounding)/unit), scheme.Buckets()-2)
+	bucket := (scheme.Start(n+1) - scheme.Start(n)) * unit * factor
+	return higher-lower <= max(bucket+rounding*factor, 0.05*higher)
 }
 
 // apart says in what got is not near want, nothing if it is near in all.
 func apart(want, got estimates) []string {
 	var all []string
 	for _, r := range usage.Resources {
+		w, g := want[r], got[r]
 		for _, b := range []struct {
-			name      string
-			want, got float64
-		}{{"target", want[r].target, got[r].target}, {"lower", want[r].lower, got[r].lower}, {"upper", want[r].upper, got[r].upper}} {
-			if !near(r, b.want, b.got) {
+			name              string
+			want, got, factor float64
+		}{
+			{"target", w.target, g.target, margin}, {"lower bound", w.lower, g.lower, margin},
+			{"upper bound", w.upper, g.upper * ends(w.confidence, g.confidence), margin * widened(w.confidence)},
+		} {
+			if !near(r, b.want, b.got, b.factor) {
 				all = append(all, fmt.Sprintf("%s %s: %.0f, not %.0f (%.2f)", r, b.name, b.got, b.want, b.got/b.want))
 			}
 		}
 	}
 	return all
+}
+
+// ends makes good for a sample more or less at either end of a past: a container's first minute is not whole, and live
+// there is no CPU before the second visit. Of an hour's confidence that is a thirtieth, of a week's nothing.
+func ends(want, got float64) float64 {
+	const sample = 1.0 / (24 * 60)
+	if math.Abs(want-got) > 2*sample {
+		return 1
+	}
+	return widened(want) / widened(got)
 }
 
 // way is one way to come to know the past: live, or by reading it.
@@ -114,7 +132,7 @@ func (w way) containers() []string {
 // share is got as a share of want, marked where it is not near it.
 func share(r usage.Resource, want, got float64) string {
 	mark := ""
-	if !near(r, want, got) {
+	if !near(r, want, got, margin) {
 		mark = " !"
 	}
 	return fmt.Sprintf("%.2f%s", got/want, mark)
@@ -127,24 +145,36 @@ func amount(r usage.Resource, v float64) string {
 	return fmt.Sprintf("%.0fMi", v/(1<<20))
 }
 
-func TestABucketIsWideWhereThereIsLittleAndFivePercentWhereThereIsMuch(t *testing.T) {
+func TestNearIsABucketWhereThereIsLittleAndFivePercentWhereThereIsMuch(t *testing.T) {
 	for _, c := range []struct {
 		resource usage.Resource
 		v, share float64
 	}{
-		{usage.CPU, 25, 0.51}, {usage.CPU, 100, 0.15}, {usage.CPU, 1000, 0.06}, {usage.CPU, 100e3, 0.05},
-		{usage.Memory, 100e6, 0.16}, {usage.Memory, 1e9, 0.06}, {usage.Memory, 1e12, 0.05},
+		{usage.CPU, 25, 0.51}, {usage.CPU, 100, 0.165}, {usage.CPU, 1000, 0.0615}, {usage.CPU, 100e3, 0.05},
+		{usage.Memory, 100e6, 0.165}, {usage.Memory, 1e9, 0.0615}, {usage.Memory, 1e12, 0.05},
 	} {
-		require.InDelta(t, c.share, bucket(c.resource, c.v)/c.v, 0.02, "%s %v", c.resource, c.v)
+		within, beyond := c.v*(1+c.share*0.9), c.v*(1+c.share*1.2)+2*margin
+		require.True(t, near(c.resource, c.v, within, margin), "%s %v %v", c.resource, c.v, within)
+		require.False(t, near(c.resource, beyond, c.v, margin), "%s %v %v", c.resource, c.v, beyond)
 	}
 }
 
 func TestWhatIsFartherThanABucketIsTold(t *testing.T) {
-	want := estimates{{target: 1000, lower: 500, upper: 2000}, {target: 1e9, lower: 1e9, upper: 2e9}}
+	want := estimates{{target: 1000, lower: 500, upper: 2000, confidence: 8}, {target: 1e9, lower: 1e9, upper: 2e9, confidence: 8}}
 	require.Empty(t, apart(want, want))
 	got := want
 	got[usage.CPU].upper, got[usage.Memory].lower = 2090, 0.95e9
 	require.Empty(t, apart(want, got))
 	got[usage.CPU].upper, got[usage.Memory].lower = 2300, 0.85e9
-	require.Equal(t, []string{"cpu upper: 2300, not 2000 (1.15)", "memory lower: 850000000, not 1000000000 (0.85)"}, apart(want, got))
+	require.Equal(t, []string{"cpu upper bound: 2300, not 2000 (1.15)", "memory lower bound: 850000000, not 1000000000 (0.85)"}, apart(want, got))
+}
+
+func TestASampleMoreIsForgivenAtAnHourAndAQuarterMoreIsNot(t *testing.T) {
+	hour := 60.0 / 1440
+	of := func(confidence float64) estimates {
+		b := bounds{target: 1000, lower: 1000, upper: 1000 * widened(confidence), confidence: confidence}
+		return estimates{b, {target: 1e9, lower: 1e9, upper: 1e9 * widened(confidence), confidence: confidence}}
+	}
+	require.Empty(t, apart(of(hour), of(hour*61/60)))
+	require.Len(t, apart(of(hour), of(hour*75/60)), 2)
 }

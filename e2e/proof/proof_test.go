@@ -27,7 +27,7 @@ func watchAll(r history.Recording) way {
 func upstreamReads(t *testing.T, url string, all []history.Workload) way {
 	t.Helper()
 	read := way{name: "upstream", found: map[string]estimates{}}
-	l, err := loadUpstream(url, all)
+	l, err := loadUpstream(upstreamConfig(url), all)
 	require.NoError(t, err)
 	for _, w := range all {
 		found, err := l.estimates(w)

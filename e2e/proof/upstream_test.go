@@ -42,9 +42,9 @@ type upstreamsLoad struct {
 }
 
 // loadUpstream reads history as upstream's recommender does at its start, for a VPA for each workload.
-func loadUpstream(url string, workloads []history.Workload) (upstreamsLoad, error) {
+func loadUpstream(config provider.PrometheusHistoryProviderConfig, workloads []history.Workload) (upstreamsLoad, error) {
 	l := upstreamsLoad{model: model.NewClusterState(time.Hour)}
-	p, err := provider.NewPrometheusHistoryProvider(upstreamConfig(url))
+	p, err := provider.NewPrometheusHistoryProvider(config)
 	if err != nil {
 		return l, err
 	}
@@ -106,9 +106,15 @@ func upstreamEstimates(containers model.ContainerNameToAggregateStateMap) map[st
 	for name, r := range recommended {
 		var e estimates
 		for i, resource := range []model.ResourceName{model.ResourceCPU, model.ResourceMemory} {
-			e[i] = bounds{target: float64(r.Target[resource]), lower: float64(r.LowerBound[resource]), upper: float64(r.UpperBound[resource])}
+			e[i] = bounds{target: float64(r.Target[resource]), lower: float64(r.LowerBound[resource]), upper: float64(r.UpperBound[resource]), confidence: upstreamsConfidence(containers[name])}
 		}
 		all[name] = e
 	}
 	return all
+}
+
+// upstreamsConfidence is the number of days that upstream's logic widens its bounds by.
+func upstreamsConfidence(s *model.AggregateContainerState) float64 {
+	const day = 24 * time.Hour
+	return min(float64(s.LastSampleStart.Sub(s.FirstSampleStart))/float64(day), float64(s.TotalSamplesCount)/day.Minutes())
 }

@@ -56,7 +56,8 @@ func one(cpu, memory history.Load) []history.Container {
 	return []history.Container{{Name: "app", CPU: cpu, Memory: memory}}
 }
 
-// replayed are workloads that use what real ones did. Every second one is rolled daily, every third has two pods.
+// replayed are workloads that use what real ones did. Every second one is rolled out about daily, every
+// third has two pods. Pods that live for a day to the second would have one memory peak or two, as it happens.
 func replayed(traces []history.Trace) []history.Workload {
 	var all []history.Workload
 	for i, t := range traces {
@@ -69,7 +70,7 @@ func replayed(traces []history.Trace) []history.Workload {
 			Kind: history.Deployment, Replicas: 1, Containers: one(t.CPU, memory),
 		}
 		if i%2 == 1 {
-			w.Rollout = 24 * time.Hour
+			w.Rollout = 23 * time.Hour
 		}
 		if i%3 == 2 {
 			w.Replicas = 2
