@@ -3,6 +3,7 @@ package server
 import (
 	"bytes"
 	"encoding/binary"
+	"errors"
 	"hash/crc32"
 	"slices"
 	"testing"
@@ -134,3 +135,5 @@ func (k *taken) memory(t testing.TB) map[int]usage.Amount {
 	}
 	return known
 }
+
+func isTooLarge(err error) bool { return errors.Is(err, history.ErrTooLarge) }

@@ -30,7 +30,7 @@ func (s *Server) readRemote(ctx context.Context, q history.Query, each func(hist
 	if err != nil {
 		return history.Report{}, err
 	}
-	response, err := s.post(ctx, "api/v1/read", remoteHeader(), body)
+	response, err := s.post(ctx, pathRead, remoteHeader(), body)
 	if err != nil {
 		return history.Report{}, remoteError(err)
 	}
@@ -49,12 +49,8 @@ func (s *Server) readRemote(ctx context.Context, q history.Query, each func(hist
 
 // remoteError is err, or errNoRemoteRead where a server without remote read would answer so.
 func remoteError(err error) error {
-	var refused *statusError
-	if errors.As(err, &refused) {
-		switch refused.status {
-		case http.StatusNotFound, http.StatusMethodNotAllowed, http.StatusUnsupportedMediaType, http.StatusNotImplemented:
-			return fmt.Errorf("%w: %w", errNoRemoteRead, err)
-		}
+	if lacks(err) {
+		return fmt.Errorf("%w: %w", errNoRemoteRead, err)
 	}
 	return err
 }
