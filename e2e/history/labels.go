@@ -83,10 +83,15 @@ func (t *target) image(container string) string {
 	return fmt.Sprintf("registry.example.com/%s/%s:%07x", t.workload.Namespace, container, tag>>36)
 }
 
+// uid is the pod's.
+func (t *target) uid() string {
+	uid := t.hex(32, "uid")
+	return strings.Join([]string{uid[:8], uid[8:12], uid[12:16], uid[16:20], uid[20:]}, "-")
+}
+
 // setIDs adds the cgroup path and the runtime's container id, which is a new one after every restart.
 func (t *target) setIDs(b *labels.Builder, container string) {
-	uid := t.hex(32, "uid")
-	uid = strings.Join([]string{uid[:8], uid[8:12], uid[12:16], uid[16:20], uid[20:]}, "_")
+	uid := strings.ReplaceAll(t.uid(), "-", "_")
 	slice := "/kubepods.slice/kubepods-burstable.slice/kubepods-burstable-pod" + uid + ".slice"
 	if container == podSum {
 		b.Set("id", slice)

@@ -25,10 +25,18 @@ func TestPodNamesHaveKubernetesShapes(t *testing.T) {
 		{Deployment, "shop", "^shop" + deployment},
 		{Deployment, "shop-rc", "^shop-rc" + deployment},
 		{StatefulSet, "shop-db", `^shop-db-[0-2]$`},
+		{DaemonSet, "agent", `^agent-[bcdfghjklmnpqrstvwxz2456789]{5}$`},
+		{ReplicaSet, "bare", `^bare-[bcdfghjklmnpqrstvwxz2456789]{5}$`},
+		{Job, "once", `^once-[bcdfghjklmnpqrstvwxz2456789]{5}$`},
+		{CronJob, "nightly", `^nightly-29[0-9]{6}-[bcdfghjklmnpqrstvwxz2456789]{5}$`},
+		{CronJob, long[:52], `^x{52}-29[0-9]{3}[bcdfghjklmnpqrstvwxz2456789]{5}$`},
 		{Deployment, long, `^x{58}[bcdfghjklmnpqrstvwxz2456789]{5}$`}, // the API server cuts long names
 	} {
 		w := simple()
 		w.Kind, w.Name, w.Replicas = c.kind, c.name, 3
+		if w.Kind == Job {
+			w.Rollout = 0
+		}
 		for name := range podNames(Recording{End: end}, w) {
 			require.Regexp(t, c.want, name)
 			require.LessOrEqual(t, len(name), 63)
@@ -41,6 +49,26 @@ func TestARolloutGivesDeploymentsNewNamesAndStatefulSetsTheirOld(t *testing.T) {
 	require.Len(t, podNames(Recording{End: end}, w), 2*9, "eight days touch nine generations")
 	w.Kind = StatefulSet
 	require.Len(t, podNames(Recording{End: end}, w), 2)
+}
+
+func TestACronJobsPodsRunForAWhileInEachPeriod(t *testing.T) {
+	w := simple()
+	w.Kind, w.Rollout, w.Lasting, w.Replicas = CronJob, 6*time.Hour, 40*time.Minute, 1
+	r := Recording{End: end, Span: 25 * time.Hour, Workloads: []Workload{w}}
+	require.NoError(t, r.Validate())
+	lives := r.lives(&w)
+	require.Len(t, podNames(r, w), len(lives))
+	require.InDelta(t, 4, len(lives), 1)
+	due := map[string]bool{}
+	for i, l := range lives {
+		require.LessOrEqual(t, l.to-l.from, w.Lasting)
+		require.Greater(t, l.to, -r.Span)
+		if i > 0 {
+			require.Equal(t, w.Rollout, l.from-lives[i-1].from)
+		}
+		due[l.pod[:strings.LastIndexByte(l.pod, '-')]] = true
+	}
+	require.Len(t, due, len(lives), "each has a Job of its own")
 }
 
 func TestPodsOfOneGenerationShareTheirTemplateHash(t *testing.T) {

@@ -39,6 +39,9 @@ type Recording struct {
 	Interval time.Duration
 	// Seed changes pod names, noise and bursts. Any value will do.
 	Seed uint64
+	// KubeStateMetrics adds what it tells of pods: kube_pod_owner, kube_replicaset_owner, kube_job_owner, and
+	// kube_pod_labels, where the label app is the workload's name.
+	KubeStateMetrics bool
 	// Workloads must differ in (Env, Namespace, Name).
 	Workloads []Workload
 	// Progress, if set, is called after each UTC day that Write has written.

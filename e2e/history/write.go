@@ -102,6 +102,11 @@ func (r *Recording) writeDay(ctx context.Context, dir string, d day, targets []*
 		if err := t.record(b, to); err != nil {
 			return blockStats{}, err
 		}
+		if r.KubeStateMetrics {
+			if err := t.recordState(b, from, to); err != nil {
+				return blockStats{}, err
+			}
+		}
 	}
 	return b.stats(), b.write(ctx, dir)
 }
