@@ -33,11 +33,13 @@ const (
 	maxLow = 60 * minute
 )
 
+// The smallest ratio that is taken for one between two units, and the largest that is taken for 1024: within 10 %.
+const minScale, maxScale = 0.9 * 1000, 1.1 * 1024
+
 // isScale reports whether a ratio is one between two units, within 10 %: 1000 or 1024, or the square of one of them.
 // The two lie so close together that both are one range.
 func isScale(ratio float64) bool {
-	const low, high = 0.9, 1.1
-	return ratio >= low*1000 && ratio <= high*1024 || ratio >= low*1000*1000 && ratio <= high*1024*1024
+	return ratio >= minScale && ratio <= maxScale || ratio >= minScale*1000 && ratio <= maxScale*1024
 }
 
 // point is a value at a time, in milliseconds since 1970.
@@ -73,7 +75,7 @@ func (c *counter) judge(a, b point) string {
 			c.high = a
 		}
 		return counterReset
-	case cores(gained, took) > suspectCores:
+	case gained*1000 > suspectCores*float64(took):
 		if reason := c.suspect(a, b); reason != "" {
 			return reason
 		}
@@ -158,6 +160,9 @@ func (g *gauge) away(p point) bool {
 }
 
 func (g *gauge) jumps(p point) bool {
+	if p.v < minScale*g.good.v && g.good.v < minScale*p.v {
+		return false // nearly all
+	}
 	up := isScale(p.v/g.good.v) && p.v > 2*g.high
 	if down := isScale(g.good.v / p.v); !up && !down || p.t-g.since < warmUp {
 		return false

@@ -113,7 +113,20 @@ func pair(raw []byte) (seconds, value float64, rest []byte, err error) {
 	return seconds, value, rest, nil
 }
 
-func number(text []byte) (float64, error) { return strconv.ParseFloat(string(text), 64) }
+// number reads a number. Most are times and bytes: whole, and with few digits.
+func number(text []byte) (float64, error) {
+	whole := int64(0)
+	for _, c := range text {
+		if c < '0' || c > '9' || whole >= 1e15 {
+			return strconv.ParseFloat(string(text), 64)
+		}
+		whole = whole*10 + int64(c-'0')
+	}
+	if len(text) == 0 {
+		return 0, errPair
+	}
+	return float64(whole), nil
+}
 
 // after returns what follows a character, which may follow white space; false, and all of raw, if it is another.
 func after(raw []byte, c byte) ([]byte, bool) {

@@ -18,9 +18,9 @@ type peak struct {
 // Where minutes are equal, a head's first stays and a tail's last, so that a container that never changes costs
 // two peaks a span. The first known minute of a span is always one of them, and the last.
 type skyline struct {
-	// span is in minutes.
-	span  int32
-	peaks []peak
+	// span is in minutes; end is the first minute behind the current one.
+	span, end int32
+	peaks     []peak
 	// risen is behind the largest of the current span, in peaks: up to there they rise, from there on they fall.
 	risen int
 }
@@ -30,9 +30,9 @@ func (k *skyline) reset(span int32) { *k = skyline{span: span, peaks: k.peaks[:0
 // add takes the next minute. Minutes come in the order of time, each once.
 func (k *skyline) add(p peak) {
 	n := len(k.peaks)
-	if n == 0 || k.peaks[n-1].minute/k.span != p.minute/k.span {
+	if p.minute >= k.end {
 		k.peaks = append(k.peaks, p)
-		k.risen = n + 1
+		k.risen, k.end = n+1, (p.minute/k.span+1)*k.span
 		return
 	}
 	if p.bytes > k.peaks[k.risen-1].bytes {
