@@ -65,6 +65,10 @@ type Prometheus struct {
 	// Env is the target label "env" on what is scraped every 15 s from the simulated nodes. With ""
 	// nothing is scraped.
 	Env string
+	// ExternalLabels are on what leaves it, and on no series of its own.
+	ExternalLabels map[string]string
+	// Args are added to its own, such as --query.max-samples=1000.
+	Args []string
 }
 
 // Cluster is a running cluster.

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"path/filepath"
+	"slices"
 
 	"github.com/sartor-vpa/sartor/e2e/cluster/process"
 )
@@ -19,6 +20,17 @@ type Process = process.Process
 // an error, or when ctx ends before that, it does not run any more.
 func (c *Cluster) StartProcess(ctx context.Context, p Program) (*Process, error) {
 	return c.startProcess(ctx, p, &c.guests)
+}
+
+// Component is a program of the cluster's own, such as "metrics-server", to be paused and resumed; nil if
+// it does not run. When it ends the cluster does.
+func (c *Cluster) Component(name string) *Process {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if i := slices.IndexFunc(c.own, func(p *Process) bool { return p.Name() == name }); i >= 0 {
+		return c.own[i]
+	}
+	return nil
 }
 
 // start runs a program of the cluster's own, whose unasked end ends the cluster.

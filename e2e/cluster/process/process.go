@@ -123,11 +123,17 @@ func (c *Process) Err() error {
 	return c.err
 }
 
+// Pause stops the process where it is (SIGSTOP), until Resume. Its connections stay, and nobody answers.
+func (c *Process) Pause() error { return c.signal(syscall.SIGSTOP) }
+
+// Resume lets a process go on that was paused.
+func (c *Process) Resume() error { return c.signal(syscall.SIGCONT) }
+
 // Stop sends SIGTERM and waits for the end. When 15 s have passed, or ctx ends first, it sends
 // SIGKILL, and the error says that this was needed. Stopping what has ended does nothing.
 func (c *Process) Stop(ctx context.Context) error {
 	c.told.Store(true)
-	if err := c.signal(syscall.SIGTERM); err != nil {
+	if err := errors.Join(c.signal(syscall.SIGTERM), c.Resume()); err != nil { // paused it would not see the one
 		return err
 	}
 	ctx, cancel := context.WithTimeoutCause(ctx, stopGrace, fmt.Errorf("still running %s after SIGTERM", stopGrace))

@@ -140,6 +140,31 @@ func TestAProgramDeafToSIGTERMIsKilled(t *testing.T) {
 	assert.False(t, p.Unexpected())
 }
 
+func TestAProgramThatIsPausedDoesNothingUntilItIsResumedAndCanBeStopped(t *testing.T) {
+	dir := t.TempDir()
+	p, err := process.Start(t.Context(), shell("ticker", `while :; do echo tick; sleep 0.01; done`), dir, dir)
+	require.NoError(t, err)
+	defer func() { _ = p.Kill() }()
+	state := func(want string) {
+		t.Helper()
+		require.NoError(t, poll.Within(t.Context(), 5*time.Second, 10*time.Millisecond, func(context.Context) error {
+			stat, err := os.ReadFile(fmt.Sprintf("/proc/%d/stat", p.Pid()))
+			if fields := strings.Fields(string(stat)); err == nil && !strings.Contains(want, fields[2]) {
+				return fmt.Errorf("is in state %s", fields[2])
+			}
+			return err
+		}))
+	}
+	state("SR")
+	require.NoError(t, p.Pause())
+	state("T")
+	require.NoError(t, p.Resume())
+	state("SR")
+	require.NoError(t, p.Pause())
+	state("T")
+	require.NoError(t, p.Stop(t.Context()), "without being killed")
+}
+
 func TestRunEndsWithTheContext(t *testing.T) {
 	ctx, cancel := context.WithCancelCause(t.Context())
 	because := errors.New("because")
