@@ -6,6 +6,8 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"runtime"
+	"sync"
 	"time"
 )
 
@@ -35,11 +37,11 @@ func (r Recording) Write(ctx context.Context, dir string) (Stats, error) {
 		return Stats{}, fmt.Errorf("history: create the folder for blocks: %w", err)
 	}
 	r = r.withDefaults()
-	targets := r.targets()
+	parts := r.targets(runtime.GOMAXPROCS(0))
 	days := r.days()
 	var total Stats
 	for i, day := range days {
-		st, err := r.writeDay(ctx, dir, day, targets)
+		st, err := r.writeDay(ctx, dir, day, parts)
 		if err != nil {
 			return total, fmt.Errorf("history: day %d of %d: %w", i+1, len(days), err)
 		}
@@ -73,22 +75,45 @@ func (r *Recording) days() []day {
 	return out
 }
 
-// targets lists the lives of all pods, as they stood before the first scrape.
-func (r *Recording) targets() []*target {
-	var out []*target
+// targets lists the lives of all pods, as they stood before the first scrape, in n parts that share no series: all of
+// one workload is in one of them.
+func (r *Recording) targets(n int) [][]*target {
+	parts := make([][]*target, n)
 	for i := range r.Workloads {
 		w := &r.Workloads[i]
 		for _, l := range r.lives(w) {
-			out = append(out, &target{recording: r, workload: w, life: l})
+			parts[i%n] = append(parts[i%n], &target{recording: r, workload: w, life: l})
 		}
 	}
-	return out
+	return parts
 }
 
-func (r *Recording) writeDay(ctx context.Context, dir string, d day, targets []*target) (blockStats, error) {
+// writeDay records the parts side by side and writes them as one block.
+func (r *Recording) writeDay(ctx context.Context, dir string, d day, parts [][]*target) (blockStats, error) {
 	b, err := newBlock(d.from, d.to)
 	if err != nil {
 		return blockStats{}, err
+	}
+	recorded, errs := make([]*block, len(parts)), make([]error, len(parts))
+	var all sync.WaitGroup
+	for i, part := range parts {
+		all.Go(func() { recorded[i], errs[i] = r.recordDay(ctx, d, part) })
+	}
+	all.Wait()
+	for i, part := range recorded {
+		if errs[i] != nil {
+			return blockStats{}, errs[i]
+		}
+		b.all = append(b.all, part.all...)
+	}
+	return b.stats(), b.write(ctx, dir)
+}
+
+// recordDay returns a block with a day of these targets, and of no others.
+func (r *Recording) recordDay(ctx context.Context, d day, targets []*target) (*block, error) {
+	b, err := newBlock(d.from, d.to)
+	if err != nil {
+		return nil, err
 	}
 	end := r.End.UnixMilli()
 	from, to := time.Duration(d.from-end)*time.Millisecond, time.Duration(d.to-end)*time.Millisecond
@@ -97,18 +122,18 @@ func (r *Recording) writeDay(ctx context.Context, dir string, d day, targets []*
 			continue
 		}
 		if err := ctx.Err(); err != nil {
-			return blockStats{}, err
+			return nil, err
 		}
 		if err := t.record(b, to); err != nil {
-			return blockStats{}, err
+			return nil, err
 		}
 		if r.KubeStateMetrics {
 			if err := t.recordState(b, from, to); err != nil {
-				return blockStats{}, err
+				return nil, err
 			}
 		}
 	}
-	return b.stats(), b.write(ctx, dir)
+	return b, nil
 }
 
 // record writes t's scrapes before until into b. After the last day of a life its counters are let go.

@@ -1,9 +1,13 @@
 package history
 
 import (
+	"bytes"
 	"context"
+	"io/fs"
 	"maps"
 	"os"
+	"path/filepath"
+	"runtime"
 	"strings"
 	"testing"
 	"time"
@@ -55,6 +59,29 @@ func TestBlocksHoldWhatSamplesSays(t *testing.T) {
 		for k, points := range left {
 			require.Empty(t, points, "%s %v: in the blocks, not in Samples", metric, k)
 		}
+	}
+}
+
+func TestBlocksDoNotDependOnHowManyProcessorsWriteThem(t *testing.T) {
+	var first map[string][]byte
+	for _, processors := range []int{1, 2, 7} {
+		before := runtime.GOMAXPROCS(processors)
+		dir := t.TempDir()
+		_, err := Recording{End: end, Span: 20 * time.Hour, Interval: 5 * time.Minute, Workloads: Store(), KubeStateMetrics: true}.Write(t.Context(), dir)
+		runtime.GOMAXPROCS(before)
+		require.NoError(t, err)
+		files := map[string][]byte{}
+		require.NoError(t, filepath.WalkDir(dir, func(path string, e fs.DirEntry, err error) error {
+			if err == nil && !e.IsDir() {
+				files[strings.TrimPrefix(path, dir)], err = os.ReadFile(path)
+			}
+			return err
+		}))
+		require.Len(t, files, 2*4, "index, chunks, tombstones and meta.json of two days")
+		if first == nil {
+			first = files
+		}
+		require.True(t, maps.EqualFunc(first, files, bytes.Equal), "%d processors write other files than one", processors)
 	}
 }
 
