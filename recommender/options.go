@@ -17,7 +17,7 @@ import (
 	"github.com/sartor-vpa/sartor/pkg/policy"
 	"github.com/sartor-vpa/sartor/pkg/usage"
 	"github.com/sartor-vpa/sartor/recommender/cluster"
-	"github.com/sartor-vpa/sartor/recommender/history"
+	"github.com/sartor-vpa/sartor/recommender/history/server"
 )
 
 // options are all flags. Names, defaults and units are upstream's where upstream has the flag.
@@ -41,7 +41,7 @@ type options struct {
 	shards      int
 	shardLeases bool
 
-	history   history.Options
+	history   server.Options
 	aggregate aggregate.Options
 	// memoryIntervals is how many of aggregate's memory intervals count.
 	memoryIntervals int64
@@ -92,7 +92,7 @@ func defaultOptions() *options {
 		leaseName:   "vpa-recommender-lease",
 		leaseTimes:  leaseTimes{duration: 15 * time.Second, renew: 10 * time.Second, retry: 2 * time.Second},
 		shards:      1,
-		history:     history.DefaultOptions(),
+		history:     server.DefaultOptions(),
 		aggregate:   aggregate.DefaultOptions(), memoryIntervals: 8,
 		estimate:        estimate.DefaultOptions(),
 		policy:          policyOptions{rounding: policy.Rounding{usage.CPU: 1, usage.Memory: 1}},
@@ -127,7 +127,6 @@ var withoutEffect = []flags.NoEffect{
 	{Name: "external-metrics-cpu-metric", Type: "string", Why: liveMetrics},
 	{Name: "external-metrics-memory-metric", Type: "string", Why: liveMetrics},
 	{Name: "use-external-metrics", Type: "bool", Default: "false", Why: liveMetrics},
-	{Name: "history-resolution", Type: "string", Default: "1h", Why: "history is read at the resolution that it is stored in"},
 	{Name: "humanize-memory", Type: "bool", Default: "false", Why: "memory is recommended in bytes; --round-memory-bytes makes them readable"},
 	{Name: "memory-saver", Type: "bool", Default: "false", Why: "pods without a VPA are never tracked"},
 	{Name: "metric-for-pod-labels", Type: "string", Default: `up{job="kubernetes-pods"}`, Why: podNames},
@@ -135,7 +134,6 @@ var withoutEffect = []flags.NoEffect{
 	{Name: "pod-label-prefix", Type: "string", Default: "pod_label_", Why: podNames},
 	{Name: "pod-name-label", Type: "string", Default: "kubernetes_pod_name", Why: podNames},
 	{Name: "pod-namespace-label", Type: "string", Default: "kubernetes_namespace", Why: podNames},
-	{Name: "prometheus-cadvisor-job-name", Type: "string", Default: "kubernetes-cadvisor", Why: "series of all jobs are read, and what two jobs measured counts once"},
 }
 
 const (
@@ -146,7 +144,7 @@ const (
 // complete fills in what follows from other flags.
 func (o *options) complete() {
 	if o.checkpoints.none && o.history.Address == "" {
-		o.history.Address = history.UpstreamAddress
+		o.history.Address = server.UpstreamAddress
 	}
 }
 

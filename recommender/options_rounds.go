@@ -8,14 +8,14 @@ import (
 	"k8s.io/apimachinery/pkg/util/validation"
 
 	"github.com/sartor-vpa/sartor/pkg/flags"
-	"github.com/sartor-vpa/sartor/recommender/history"
+	"github.com/sartor-vpa/sartor/recommender/history/server"
 )
 
 func (o *options) addRoundFlags(fs *pflag.FlagSet) {
 	fs.DurationVar(&o.interval, "recommender-interval", o.interval, "How often live metrics are read and everything is estimated anew.")
 	fs.IntVar(&o.workers, "update-worker-count", o.workers, "How many writes to the API server run at once. --kube-api-qps and --kube-api-burst bound them, too.")
 	fs.Var(&choice{&o.checkpoints.none, "checkpoint", "prometheus"}, "storage",
-		"Where what was learnt outlives a restart: checkpoint, beside which history is read if there is a --prometheus-address; or prometheus, where checkpoints are neither read nor written, and whose address is then "+history.UpstreamAddress+" unless it is given.")
+		"Where what was learnt outlives a restart: checkpoint, beside which history is read if there is a --prometheus-address; or prometheus, where checkpoints are neither read nor written, and whose address is then "+server.UpstreamAddress+" unless it is given.")
 	fs.DurationVar(&o.checkpoints.interval, "checkpoint-interval", o.checkpoints.interval, "A container's checkpoint is written at most once in this time.")
 	fs.DurationVar(&o.checkpoints.collect, "checkpoints-gc-interval", o.checkpoints.collect, "How often checkpoints without a VPA are searched for and deleted.")
 	fs.DurationVar(&o.checkpoints.timeout, "checkpoints-timeout", o.checkpoints.timeout, "How long after a round's start its checkpoints may be written.")

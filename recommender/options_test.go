@@ -14,7 +14,7 @@ import (
 	"github.com/sartor-vpa/sartor/pkg/features"
 	"github.com/sartor-vpa/sartor/pkg/flags"
 	"github.com/sartor-vpa/sartor/pkg/usage"
-	"github.com/sartor-vpa/sartor/recommender/history"
+	"github.com/sartor-vpa/sartor/recommender/history/server"
 )
 
 func TestFlagsThatCannotBeUsedAreAllNamed(t *testing.T) {
@@ -112,7 +112,7 @@ func TestStorageSaysWhetherThereAreCheckpoints(t *testing.T) {
 		"checkpoints":                          {[]string{"--storage=checkpoint"}, false, ""},
 		"nothing":                              {[]string{"--storage="}, false, ""},
 		"history alone":                        {[]string{"--storage=prometheus", "--prometheus-address=http://p"}, true, "http://p"},
-		"history alone, from upstream's place": {[]string{"--storage=prometheus"}, true, history.UpstreamAddress},
+		"history alone, from upstream's place": {[]string{"--storage=prometheus"}, true, server.UpstreamAddress},
 	} {
 		t.Run(name, func(t *testing.T) {
 			o, _, err := start(t, tc.args...)

@@ -17,14 +17,17 @@ import (
 var otherDefaults = map[string]string{
 	"container-name-label":            "cAdvisor's label is container",
 	"container-pod-name-label":        "cAdvisor's label is pod",
+	"history-resolution":              "bursts; and it matters only where there is no streamed remote read",
 	"leader-elect-resource-namespace": "the lease is in the namespace where the program runs, and has rights",
 	"prometheus-address":              "its presence says that there is history",
+	"prometheus-cadvisor-job-name":    "jobs have many names, and what two jobs measured counts once",
 	"v":                               "0 is what an operator needs",
 }
 
 // otherTypes are upstream's types whose flags have another here, which takes the same values.
 var otherTypes = map[string]string{
 	"history-length":           "duration",
+	"history-resolution":       "duration",
 	"prometheus-query-timeout": "duration",
 	"v":                        "int",
 }
@@ -92,7 +95,7 @@ func TestAManifestWithAllOfUpstreamsDefaultsStarts(t *testing.T) {
 func TestAManifestWithAnyOfUpstreamsFlagsStarts(t *testing.T) {
 	byType := map[string]string{"bool": "true", "int": "3", "uint": "3", "float": "1", "duration": "48h", "quantity": "4Gi", "mapStringBool": "AllAlpha=true",
 		"severity": "2", "Level": "9", "moduleSpec": "feeder=5", "traceLocation": "feeder.go:7", "string": "x"}
-	byName := map[string]string{"address": "127.0.0.1:1", "history-length": "7d", "prometheus-query-timeout": "1m30s", "storage": "prometheus",
+	byName := map[string]string{"address": "127.0.0.1:1", "history-length": "7d", "history-resolution": "30m", "prometheus-query-timeout": "1m30s", "storage": "prometheus",
 		"prometheus-address":         "http://prometheus",
 		"leader-elect-resource-lock": "leases", "container-recommendation-max-allowed-cpu": "2500m"}
 	for _, row := range flagtable.Upstream(t, "recommender") {

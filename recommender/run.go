@@ -22,12 +22,12 @@ import (
 	ctrlmetrics "sigs.k8s.io/controller-runtime/pkg/metrics"
 	metricsserver "sigs.k8s.io/controller-runtime/pkg/metrics/server"
 
-	"github.com/sartor-vpa/sartor/pkg/aggregate"
 	"github.com/sartor-vpa/sartor/pkg/logging"
 	"github.com/sartor-vpa/sartor/pkg/target"
 	"github.com/sartor-vpa/sartor/recommender/cluster"
 	"github.com/sartor-vpa/sartor/recommender/explain"
 	"github.com/sartor-vpa/sartor/recommender/history"
+	"github.com/sartor-vpa/sartor/recommender/history/server"
 	"github.com/sartor-vpa/sartor/recommender/loop"
 	"github.com/sartor-vpa/sartor/recommender/podmetrics"
 )
@@ -133,12 +133,15 @@ func newHistory(mgr ctrl.Manager, o *options, log logr.Logger) (loop.History, er
 	if err != nil {
 		return nil, err
 	}
-	history.Instrument(client, ctrlmetrics.Registry)
-	reader, err := history.NewRemoteReader(client, o.history)
+	server.Instrument(client, ctrlmetrics.Registry)
+	source, err := server.New(client, o.history, log.WithName("prometheus"), ctrlmetrics.Registry)
 	if err != nil {
 		return nil, err
 	}
-	loader := history.NewLoader(reader, o.history.Concurrency, aggregate.DefaultOptions(), log.WithName("history"))
+	loader := history.NewLoader(source, history.Options{
+		Concurrency: o.history.Concurrency, MaxSeries: o.history.MaxSeries, Aggregate: o.aggregate,
+	}, time.Now, log.WithName("history"))
+	ctrlmetrics.Registry.MustRegister(loader.Collector())
 	return loader, mgr.Add(manager.RunnableFunc(func(ctx context.Context) error {
 		loader.Run(ctx)
 		return nil

@@ -13,7 +13,7 @@ import (
 // The oracle is upstream itself: its model is fed, minute by minute, what a week of live metrics would have
 // been, computed from the recording in a way of its own, and its logic recommends.
 
-// oracle is what upstream recommends, and how many samples of CPU and memory it was given.
+// oracle is what upstream recommends, and how many samples of CPU it was given.
 type oracle struct {
 	recommendation logic.RecommendedPodResources
 	samples        int
@@ -44,7 +44,7 @@ func recommend(containers model.ContainerNameToAggregateStateMap) logic.Recommen
 	}).GetRecommendedPodResources(containers)
 }
 
-// feed gives one container's minutes to upstream, as live metrics would have come.
+// feed gives one container's minutes to upstream, as live metrics would have come. It returns how many samples of CPU.
 func feed(c *model.ContainerState, m *minutes) int {
 	samples := 0
 	for i := range m.cores {
@@ -57,7 +57,6 @@ func feed(c *model.ContainerState, m *minutes) int {
 		}
 		if bytes := m.bytes[i]; !math.IsNaN(bytes) {
 			c.AddSample(&model.ContainerUsageSample{MeasureStart: at, Usage: model.ResourceAmount(bytes), Resource: model.ResourceMemory})
-			samples++
 		}
 	}
 	return samples

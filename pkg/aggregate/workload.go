@@ -80,23 +80,6 @@ func (w *Workload) AddOOM(killed usage.Container, request usage.Amount, at time.
 	return needed, counted
 }
 
-// AddHistory folds in what was read of the past, which must end where w's own samples begin: nothing is
-// counted twice. Memory intervals that run across that point are joined. History is used up by it.
-func (w *Workload) AddHistory(history *Workload) {
-	for _, past := range history.containers {
-		c := w.containers[w.create(past.name)]
-		c.merge(&past.Aggregate)
-		c.changed = true
-	}
-	for i := range history.windows {
-		if past := &history.windows[i]; *past != (window{}) {
-			pod, name := history.pods[i/len(history.containers)], history.containers[i%len(history.containers)].name
-			c, win := w.at(usage.Container{Pod: pod, Name: name})
-			win.join(&c.Aggregate, past, w.rulesOf(c.name).MemoryInterval)
-		}
-	}
-}
-
 // Aggregate returns that of the named container, nil if it was never seen.
 func (w *Workload) Aggregate(container string) *Aggregate {
 	if c := w.find(container); c != nil {

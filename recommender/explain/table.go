@@ -78,11 +78,27 @@ func history(h *loop.HistoryExplanation, live bool) string {
 	case h.State == "none":
 		return "live metrics alone; " + since
 	case h.State == "loaded":
-		return fmt.Sprintf("%d samples read from Prometheus, then live metrics; %s", h.Samples, since)
+		return fmt.Sprintf("%d samples read from Prometheus%s, then live metrics; %s", h.Samples, quality(h), since)
 	case h.State == "failing":
-		return "reading Prometheus fails and is tried again: " + h.Error
+		return "reading Prometheus fails and is tried again: " + h.Error + missing(h)
 	}
-	return "Prometheus is being read"
+	return "Prometheus is being read" + missing(h)
+}
+
+// missing says which days are still to be read, while others are.
+func missing(h *loop.HistoryExplanation) string {
+	if h.Missing == "" || h.Samples == 0 {
+		return ""
+	}
+	return fmt.Sprintf("; %d samples so far, missing are %s", h.Samples, h.Missing)
+}
+
+// quality says what is known of history that was read.
+func quality(h *loop.HistoryExplanation) string {
+	if h.Samples == 0 {
+		return ""
+	}
+	return fmt.Sprintf(" (CPU averaged over %gm, %d%% of the minutes since %s)", h.Resolution, h.Covered, clock(h.First))
 }
 
 func inheritance(in *loop.InheritanceExplanation) string {

@@ -1,10 +1,9 @@
-// Package history reads what containers used in the past from a Prometheus-compatible server, and turns it
-// into the same one-minute samples that live metrics give: CPU as the average over each minute, memory
-// as the largest value in it. So a week of history weighs what a week of watching would have.
+// Package history plans the reading of what containers used in the past, for each VPA that wants it: a day at a time, the
+// newest first, several workloads in one query, again and again until it is read. It knows no server (Source) and no
+// Kubernetes.
 package history
 
 import (
-	"context"
 	"time"
 
 	"k8s.io/apimachinery/pkg/types"
@@ -24,12 +23,59 @@ type Window struct {
 	From, To time.Time
 	// Known is what need not be read.
 	Known Interval
-	// Rules say how usage of a container is aggregated; nil: as everywhere.
-	Rules func(container string) aggregate.Rules
+	// Containers is about how many containers of the workload run now: by it queries are sized.
+	Containers int
+	// Rules say how usage of a container is aggregated; nil: as everywhere. MemoryInterval is the shortest one that they
+	// give to any container; 0: as everywhere.
+	Rules          func(container string) aggregate.Rules
+	MemoryInterval time.Duration
 }
 
 // Interval is the time from From (inclusive) to To (exclusive).
 type Interval struct{ From, To time.Time }
+
+// Length is how long it is.
+func (i Interval) Length() time.Duration { return i.To.Sub(i.From) }
+
+func (i Interval) equal(o Interval) bool { return i.From.Equal(o.From) && i.To.Equal(o.To) }
+
+// Answer is how far the request of a VPA has come.
+type Answer struct {
+	VPA    types.NamespacedName
+	Window Window
+	// Usage is all that was read so far, nil if that was told before. It is the receiver's.
+	Usage *aggregate.Workload
+	// Recent are the samples that WantRecent asked for, each container's in the order of time.
+	Recent   []usage.Sample
+	Progress Progress
+	// Err is why the last attempt failed. What is missing is tried again until it succeeds or is forgotten.
+	Err error
+}
+
+// Progress is how much of a window was read. It is comparable.
+type Progress struct {
+	// Done and Total are parts of the window, each within one day (UTC).
+	Done, Total int
+	// Missing says which days are not read, in words; empty if all are.
+	Missing string
+	// Samples is how many samples of CPU counted, Peaks how many of memory were kept.
+	Samples, Peaks int
+	// Resolution is over how long CPU was averaged, at the worst.
+	Resolution time.Duration
+	// First is the first minute for which anything is known, Covered the share of the minutes since then for which
+	// something is, in percent.
+	First   time.Time
+	Covered int
+}
+
+// Empty reports whether nothing was found.
+func (p Progress) Empty() bool { return p.Samples == 0 && p.Peaks == 0 }
+
+// Complete reports whether all was read.
+func (p Progress) Complete() bool { return p.Done == p.Total }
+
+// Dropped counts values that were read and not used, by reason.
+type Dropped map[string]int
 
 // minutes returns w with its bounds, and those of what is known, on whole minutes: what is known in part is known.
 func (w Window) minutes() Window {
@@ -38,37 +84,38 @@ func (w Window) minutes() Window {
 	return w
 }
 
-// next returns the piece to read after at: a day, up to the end of w or to what is known. False if there is none.
-func (w Window) next(at time.Time) (Interval, bool) {
-	if !at.Before(w.Known.From) && at.Before(w.Known.To) {
-		at = w.Known.To
-	}
-	end := at.Add(piece)
-	for _, bound := range []time.Time{w.Known.From, w.To} {
-		if at.Before(bound) && end.After(bound) {
-			end = bound
+const day = 24 * time.Hour
+
+// parts returns what is to be read, the newest first: at most a day each, and all within one day (UTC), so that the
+// parts of many workloads are alike and can be read together.
+func (w Window) parts() []Interval {
+	var parts []Interval
+	for _, gap := range []Interval{{latest(w.From, w.Known.To), w.To}, {w.From, earliest(w.Known.From, w.To)}} {
+		if w.Known.Length() <= 0 {
+			gap = Interval{w.From, w.To}
+		}
+		for to := gap.To; to.After(gap.From); {
+			from := latest(gap.From, to.Add(-time.Minute).Truncate(day))
+			parts = append(parts, Interval{from, to})
+			to = from
+		}
+		if w.Known.Length() <= 0 {
+			break
 		}
 	}
-	return Interval{From: at, To: end}, at.Before(w.To)
+	return parts
 }
 
-// Answer is how far the request of a VPA has come: complete, or failed and to be tried again.
-type Answer struct {
-	VPA    types.NamespacedName
-	Window Window
-	// Usage is all that was read; nil if Err is set.
-	Usage *aggregate.Workload
-	// Samples is how many samples counted, of CPU and memory together.
-	Samples int
-	// Err is why the last attempt failed. The request is tried again until it succeeds or is forgotten.
-	Err error
+func latest(a, b time.Time) time.Time {
+	if a.After(b) {
+		return a
+	}
+	return b
 }
 
-// Dropped counts values that were read and not used, by reason.
-type Dropped map[string]int
-
-// Reader reads one day or less of a window. Samples come container by container, each in the order of
-// time; an error means that nothing of the piece may be used.
-type Reader interface {
-	Read(ctx context.Context, w Window) ([]usage.Sample, Dropped, error)
+func earliest(a, b time.Time) time.Time {
+	if a.Before(b) {
+		return a
+	}
+	return b
 }

@@ -1,177 +1,360 @@
 package history
 
 import (
+	"cmp"
 	"context"
 	"fmt"
-	"math/rand/v2"
+	"slices"
 	"sync"
 	"time"
 
 	"github.com/go-logr/logr"
 	"k8s.io/apimachinery/pkg/types"
-	"k8s.io/client-go/util/workqueue"
 
 	"github.com/sartor-vpa/sartor/pkg/aggregate"
 	"github.com/sartor-vpa/sartor/pkg/usage"
 )
 
+// Options say how much is asked for at once.
+type Options struct {
+	// Concurrency is how many queries run at once, at least 1; MaxSeries is how many series one is planned for, at least 2.
+	Concurrency, MaxSeries int
+	Aggregate              aggregate.Options
+}
+
 const (
-	// piece is how much of a window one request reads: a day of one workload is small for any server.
-	piece = 24 * time.Hour
-	// Retries start after firstRetry and double up to lastRetry.
-	firstRetry = time.Second
-	lastRetry  = 2 * time.Minute
+	// partialEvery is how often a VPA is told what was read so far, while it waits for the rest.
+	partialEvery = 10 * time.Second
+	// prepareEvery is how often the source is asked anew what it offers, while there is something to read.
+	prepareEvery = time.Hour
 )
 
-// Loader reads history in the background, a few windows at once, and tries again until it succeeds.
+// Loader reads history in the background, a few queries at once, and tries again until it succeeds.
 type Loader struct {
-	reader    Reader
-	workers   int
-	aggregate aggregate.Options
-	log       logr.Logger
-	queue     workqueue.TypedRateLimitingInterface[types.NamespacedName]
-	answers   chan Answer
+	source  Source
+	options Options
+	now     func() time.Time
+	log     logr.Logger
+	answers chan Answer
+	// wake gets a value when there may be something to do.
+	wake chan struct{}
 
-	mu sync.Mutex
-	// jobs are the windows that are wanted, by VPA. A job is worked on by one goroutine at a time.
-	jobs map[types.NamespacedName]*job
+	mu   sync.Mutex
+	jobs map[key]*job
+	// containers is how many run, by namespace, as the source said when it was prepared last; zero: it is not.
+	containers map[string]int
+	prepared   time.Time
+	// pause is until when the source is left alone, after it failed so many times one after the other.
+	pause    time.Time
+	failures int
 }
 
-// job is a window and what has been read of it, oldest first. Every VPA has at most one.
-type job struct {
-	window  Window
-	next    time.Time
-	usage   *aggregate.Workload
-	samples int
-}
-
-// NewLoader returns a loader that reads with workers requests at once.
-func NewLoader(reader Reader, workers int, o aggregate.Options, log logr.Logger) *Loader {
+// NewLoader returns a loader that does nothing until it is run.
+func NewLoader(source Source, o Options, now func() time.Time, log logr.Logger) *Loader {
 	return &Loader{
-		reader: reader, workers: workers, aggregate: o, log: log,
-		queue: workqueue.NewTypedRateLimitingQueue(
-			jittered{workqueue.NewTypedItemExponentialFailureRateLimiter[types.NamespacedName](firstRetry, lastRetry)}),
-		answers: make(chan Answer),
-		jobs:    map[types.NamespacedName]*job{},
+		source: source, options: o, now: now, log: log,
+		answers: make(chan Answer), wake: make(chan struct{}, 1), jobs: map[key]*job{},
 	}
 }
 
-// jittered spreads retries, so that a server that comes back is not met by all at once.
-type jittered struct {
-	workqueue.TypedRateLimiter[types.NamespacedName]
+// Want has the window read for the VPA, in place of any that was wanted before. The answers are what was read so far, now
+// and then, and at last all of it.
+func (l *Loader) Want(vpa types.NamespacedName, w Window) { l.want(key{vpa: vpa}, w) }
+
+// WantRecent has samples read that live metrics did not bring, in place of any that were wanted before. They are all in
+// one answer. What Want asked for goes on beside it.
+func (l *Loader) WantRecent(vpa types.NamespacedName, w Window) {
+	l.want(key{vpa: vpa, recent: true}, w)
 }
 
-func (j jittered) When(vpa types.NamespacedName) time.Duration {
-	d := j.TypedRateLimiter.When(vpa)
-	return d/2 + rand.N(d)
-}
-
-// Want has the window read for the VPA, in place of any that was wanted before.
-func (l *Loader) Want(vpa types.NamespacedName, w Window) {
-	w = w.minutes()
+func (l *Loader) want(k key, w Window) {
 	l.mu.Lock()
-	l.jobs[vpa] = &job{window: w, next: w.From, usage: aggregate.NewWorkload(l.aggregate)}
+	l.jobs[k] = newJob(k, w.minutes(), l.options.Aggregate, l.now())
 	l.mu.Unlock()
-	l.queue.Forget(vpa)
-	l.queue.Add(vpa)
+	l.stir()
 }
 
-// Forget drops what was wanted for the VPA. An answer may still come; its Window tells.
+// Forget drops all that was wanted for the VPA. An answer may still come; its Window tells.
 func (l *Loader) Forget(vpa types.NamespacedName) {
 	l.mu.Lock()
-	delete(l.jobs, vpa)
-	l.mu.Unlock()
-	l.queue.Forget(vpa)
+	defer l.mu.Unlock()
+	delete(l.jobs, key{vpa: vpa})
+	delete(l.jobs, key{vpa: vpa, recent: true})
 }
 
 // Answers is where answers come. Nothing more is read while nobody takes them.
 func (l *Loader) Answers() <-chan Answer { return l.answers }
 
-// Run works until ctx ends.
-func (l *Loader) Run(ctx context.Context) {
-	stop := context.AfterFunc(ctx, l.queue.ShutDown)
-	defer stop()
-	var workers sync.WaitGroup
-	for range l.workers {
-		workers.Go(func() {
-			for l.work(ctx) {
-			}
-		})
-	}
-	workers.Wait()
+// Missing is one day (UTC) of a namespace that was not read for so many VPAs which want it.
+type Missing struct {
+	Namespace string
+	Day       time.Time
+	VPAs      int
 }
 
-// work takes one VPA from the queue and reads its window as far as it gets; false when there is no more.
-func (l *Loader) work(ctx context.Context) bool {
-	vpa, down := l.queue.Get()
-	if down {
-		return false
+// Missing returns what is not read, sorted by namespace and day.
+func (l *Loader) Missing() []Missing {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	counts := map[Missing]int{}
+	for _, j := range l.jobs {
+		days := map[time.Time]bool{}
+		for _, part := range j.todo {
+			days[part.From.UTC().Truncate(day)] = true
+		}
+		for d := range days {
+			counts[Missing{Namespace: j.window.Workload.Namespace, Day: d}]++
+		}
 	}
-	defer l.queue.Done(vpa)
-	j := l.job(vpa)
-	if j == nil {
-		return true
+	missing := make([]Missing, 0, len(counts))
+	for m, n := range counts {
+		m.VPAs = n
+		missing = append(missing, m)
 	}
-	err := l.read(ctx, vpa, j)
-	if ctx.Err() != nil {
-		return true
+	slices.SortFunc(missing, func(a, b Missing) int { return cmp.Or(cmp.Compare(a.Namespace, b.Namespace), a.Day.Compare(b.Day)) })
+	return missing
+}
+
+// stir has Run look whether there is something to do.
+func (l *Loader) stir() {
+	select {
+	case l.wake <- struct{}{}:
+	default:
 	}
-	a := Answer{VPA: vpa, Window: j.window, Err: err}
+}
+
+// Run works until ctx ends.
+func (l *Loader) Run(ctx context.Context) {
+	var readers sync.WaitGroup
+	defer readers.Wait()
+	free := make(chan struct{}, l.options.Concurrency)
+	for {
+		select {
+		case free <- struct{}{}:
+		case <-ctx.Done():
+			return
+		}
+		s := l.next(ctx)
+		if s == nil {
+			return
+		}
+		readers.Go(func() {
+			defer l.stir()
+			defer func() { <-free }()
+			l.read(ctx, s)
+		})
+	}
+}
+
+// next waits until there is something to read, and returns it; nil when ctx ends.
+func (l *Loader) next(ctx context.Context) *shard {
+	for ctx.Err() == nil {
+		s, wait, unprepared := l.plan()
+		switch {
+		case unprepared:
+			l.prepare(ctx)
+			continue
+		case s != nil:
+			return s
+		}
+		timer := time.NewTimer(wait)
+		select {
+		case <-l.wake:
+		case <-timer.C:
+		case <-ctx.Done():
+		}
+		timer.Stop()
+	}
+	return nil
+}
+
+// plan returns what is to be read now. If that is nothing, it returns for how long, unless something happens, or that the
+// source has to be prepared before.
+func (l *Loader) plan() (s *shard, wait time.Duration, unprepared bool) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	now := l.now()
+	wait = time.Hour
+	if d := l.pause.Sub(now); d > 0 {
+		return nil, d, false
+	}
+	var due []*job
+	for _, j := range l.jobs {
+		switch {
+		case j.busy:
+		case len(j.todo) == 0:
+			j.busy = true
+			return &shard{jobs: []*job{j}}, 0, false
+		case j.due.After(now):
+			wait = min(wait, j.due.Sub(now))
+		default:
+			due = append(due, j)
+		}
+	}
+	if len(due) == 0 {
+		return nil, wait, false
+	}
+	if l.prepared.IsZero() || now.Sub(l.prepared) >= prepareEvery {
+		return nil, 0, true
+	}
+	s = planner{maxSeries: l.options.MaxSeries, containers: l.containers, aggregate: l.options.Aggregate}.shard(due)
+	for _, j := range s.jobs {
+		j.busy = true
+	}
+	return s, 0, false
+}
+
+// prepare has the source get ready, and tells everybody who waits if it does not.
+func (l *Loader) prepare(ctx context.Context) {
+	err := l.source.Prepare(ctx)
+	var containers map[string]int
 	if err == nil {
-		a.Usage, a.Samples = j.usage, j.samples
-		l.done(vpa, j)
-	} else {
-		l.log.Error(err, "Reading history failed, will try again", "vpa", vpa, "failures", l.queue.NumRequeues(vpa)+1)
-		l.queue.AddRateLimited(vpa)
+		containers, err = l.source.Containers(ctx)
 	}
+	if ctx.Err() != nil {
+		return
+	}
+	l.mu.Lock()
+	if err == nil {
+		l.prepared, l.containers, l.failures = l.now(), containers, 0
+		l.mu.Unlock()
+		return
+	}
+	l.failures++
+	wait := pauseAfter(err, l.failures)
+	l.pause = l.now().Add(wait)
+	waiting := make([]*job, 0, len(l.jobs))
+	for _, j := range l.jobs {
+		if !j.busy && len(j.todo) > 0 {
+			waiting = append(waiting, j)
+		}
+	}
+	l.mu.Unlock()
+	l.log.Error(err, "History cannot be read, will try again", "in", wait.Round(time.Second), "vpas", len(waiting))
+	slices.SortFunc(waiting, inOrder)
+	for _, j := range waiting {
+		l.failed(ctx, j, err)
+	}
+}
+
+// read reads a shard, and tells those of its jobs who are to know.
+func (l *Loader) read(ctx context.Context, s *shard) {
+	if len(s.jobs[0].todo) == 0 { // everything was known
+		l.tell(ctx, s.jobs[0], true)
+		return
+	}
+	report, known, err := l.query(ctx, s)
+	if ctx.Err() != nil {
+		return
+	}
+	var finished []*job
+	l.mu.Lock()
+	now := l.now()
+	if err == nil {
+		l.failures = 0
+		for i, j := range s.jobs {
+			j.took(known[i], report.Resolution)
+			if len(j.todo) == 0 {
+				finished = append(finished, j)
+			}
+		}
+	} else {
+		l.refused(s, err, now)
+	}
+	l.mu.Unlock()
+	l.log.V(1).Info("Read a part of history", "from", s.From, "to", s.To, "namespaces", s.namespaces, "vpas", len(s.jobs),
+		"series", report.Series, "samples", report.Samples, "dropped", report.Dropped, "error", err)
+	for _, j := range s.jobs {
+		switch {
+		case err != nil && j.failures > 0:
+			l.failed(ctx, j, fmt.Errorf("history from %s to %s: %w", s.From.UTC().Format(time.RFC3339), s.To.UTC().Format(time.RFC3339), err))
+		case slices.Contains(finished, j):
+			l.tell(ctx, j, true)
+		case err == nil && !j.recent && now.Sub(j.told) >= partialEvery:
+			l.tell(ctx, j, false)
+		}
+	}
+	l.mu.Lock()
+	for _, j := range s.jobs {
+		j.busy = false
+	}
+	l.mu.Unlock()
+}
+
+// query reads a shard into its jobs. known are, for each job, the minutes of its part of which something is known.
+func (l *Loader) query(ctx context.Context, s *shard) (report Report, known [][]bool, err error) {
+	links, err := l.source.Owners(ctx, s.namespaces, s.Interval)
+	if err != nil {
+		return Report{}, nil, fmt.Errorf("who owned the pods: %w", err)
+	}
+	known = make([][]bool, len(s.jobs))
+	byNamespace := map[string][]int{}
+	for i, j := range s.jobs {
+		known[i] = make([]bool, j.head().Length()/time.Minute)
+		ns := j.window.Workload.Namespace
+		byNamespace[ns] = append(byNamespace[ns], i)
+	}
+	whose := map[[2]string][]int{}
+	jobsOf := func(namespace, pod string) []int {
+		name := [2]string{namespace, pod}
+		of, ok := whose[name]
+		if !ok {
+			for _, i := range byNamespace[namespace] {
+				if links.Owns(s.jobs[i].window.Workload, pod) {
+					of = append(of, i)
+				}
+			}
+			whose[name] = of
+		}
+		return of
+	}
+	q := s.query(links)
+	q.Wanted = func(namespace, pod string) bool { return len(jobsOf(namespace, pod)) > 0 }
+	report, err = l.source.Read(ctx, q, func(u Usage) {
+		for _, i := range jobsOf(u.Container.Namespace, u.Container.Pod) {
+			s.jobs[i].add(u, s.From, s.jobs[i].head(), known[i])
+		}
+	})
+	return report, known, err
+}
+
+// tell answers with what was read so far of a job, which is done if it is finished.
+func (l *Loader) tell(ctx context.Context, j *job, finished bool) {
+	l.mu.Lock()
+	current := l.jobs[j.key] == j
+	if current && finished {
+		delete(l.jobs, j.key)
+	}
+	l.mu.Unlock()
+	if !current {
+		return
+	}
+	a := Answer{VPA: j.vpa, Window: j.window, Progress: j.progress()}
+	if j.recent {
+		slices.SortStableFunc(j.samples, func(a, b usage.Sample) int { return a.Time.Compare(b.Time) })
+		a.Recent = j.samples
+	} else {
+		a.Usage = j.usage(finished)
+	}
+	l.send(ctx, a)
+	j.told, j.err = l.now(), ""
+}
+
+// failed answers that the job failed, unless that was told before.
+func (l *Loader) failed(ctx context.Context, j *job, err error) {
+	l.mu.Lock()
+	current := l.jobs[j.key] == j
+	l.mu.Unlock()
+	if !current || j.err == err.Error() {
+		return
+	}
+	j.err = err.Error()
+	l.send(ctx, Answer{VPA: j.vpa, Window: j.window, Progress: j.progress(), Err: err})
+}
+
+func (l *Loader) send(ctx context.Context, a Answer) {
 	select {
 	case l.answers <- a:
 	case <-ctx.Done():
 	}
-	return true
-}
-
-func (l *Loader) job(vpa types.NamespacedName) *job {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	return l.jobs[vpa]
-}
-
-// done removes the job unless another window has been wanted meanwhile.
-func (l *Loader) done(vpa types.NamespacedName, j *job) {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	if l.jobs[vpa] == j {
-		delete(l.jobs, vpa)
-		l.queue.Forget(vpa)
-	}
-}
-
-// read goes on where j stopped. Memory intervals begin at a container's first sample, so time runs forwards.
-func (l *Loader) read(ctx context.Context, vpa types.NamespacedName, j *job) error {
-	for {
-		part, more := j.window.next(j.next)
-		if !more {
-			return nil
-		}
-		samples, dropped, err := l.reader.Read(ctx, Window{Workload: j.window.Workload, From: part.From, To: part.To})
-		if err != nil {
-			return fmt.Errorf("history from %s to %s: %w", part.From.UTC().Format(time.RFC3339), part.To.UTC().Format(time.RFC3339), err)
-		}
-		for _, s := range samples {
-			if j.add(s) {
-				j.samples++
-			}
-		}
-		j.next = part.To
-		l.log.V(1).Info("Read a piece of history", "vpa", vpa, "until", part.To, "samples", len(samples), "dropped", dropped)
-	}
-}
-
-// add folds a sample in. A container's rules hold from its first sample on.
-func (j *job) add(s usage.Sample) bool {
-	if j.window.Rules != nil && j.usage.Aggregate(s.Container.Name) == nil {
-		j.usage.SetRules(s.Container.Name, j.window.Rules(s.Container.Name))
-	}
-	return j.usage.Add(s)
 }

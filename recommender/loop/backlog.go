@@ -137,6 +137,10 @@ func (l *Loop) published(t *tracked, vpa *vpav1.VerticalPodAutoscaler, job *stat
 	before := t.vpa
 	t.vpa = vpa
 	l.settled(t, job)
+	if t.past.pending() {
+		// It stands, and more of history does not lower it before all of it is there.
+		t.restored, t.confident = true, confident(vpa)
+	}
 	for _, e := range eventsOf(before.Status.Conditions, vpa.Status.Conditions) {
 		l.cluster.Event(vpa, e.kind, e.reason, e.message)
 	}

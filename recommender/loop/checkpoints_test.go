@@ -277,7 +277,7 @@ func TestWithCheckpointsOnlyTheGapIsReadFromPrometheus(t *testing.T) {
 	require.Greater(t, gap, 29*time.Minute)
 	require.LessOrEqual(t, gap, 42*time.Minute)
 	require.Equal(t, before, &w.vpas["shop"].Status, "no word of it: a restart is no news")
-	w.hear(history.Answer{VPA: key, Window: window, Usage: newWorkload(), Samples: 0})
+	w.hear(history.Answer{VPA: key, Window: window, Usage: newWorkload()})
 	require.Equal(t, before, &w.vpas["shop"].Status)
 }
 

@@ -55,21 +55,6 @@ func (l *Loop) conditions(t *tracked, d decided, outcomes []outcome) []vpav1.Ver
 	return list.sorted()
 }
 
-func (l *Loop) historyCondition(list *conditionList, t *tracked, p past) {
-	length := inDays(l.options.HistoryLength)
-	switch {
-	case p.state == none:
-	case p.state == failing:
-		list.add(vpav1.FetchingHistory, true, reasonRetrying, fmt.Sprintf("Reading %s of history of %s from Prometheus failed and is tried again: %s", length, t.group.target, p.reason))
-	case p.state == reading && !p.resumed:
-		list.add(vpav1.FetchingHistory, true, "Reading", fmt.Sprintf("Reading %s of history of %s from Prometheus.", length, t.group.target))
-	case p.samples == 0 && !p.resumed:
-		list.add(vpav1.FetchingHistory, false, "NoHistory", fmt.Sprintf("Prometheus knows nothing of %s in the last %s.", t.group.target, length))
-	default:
-		list.add(vpav1.FetchingHistory, false, reasonLoaded, fmt.Sprintf("%s of history were read from Prometheus.", length))
-	}
-}
-
 // inDays writes a length of time as people do.
 func inDays(d time.Duration) string {
 	if d >= day && d%day == 0 {

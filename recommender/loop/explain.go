@@ -95,6 +95,10 @@ func (o origin) String() string {
 		said = decision.Span(int(o.days)) + " of Prometheus history and live metrics"
 	case fromPublication:
 		said = "the last publication, until history is read or live metrics cover a day"
+	case fromPartialHistory:
+		said = decision.Span(int(o.days)) + " of Prometheus history and live metrics, while the rest is read"
+	case fromPublicationOrMore:
+		said = "the last publication, and what was read of history so far where that is larger"
 	case fromPublicationAlone:
 		said = "the last publication, until live metrics cover a day"
 	case fromPublicationResuming:

@@ -36,9 +36,15 @@ type Explanation struct {
 type HistoryExplanation struct {
 	// State is how far the reading of Prometheus has come: one of none, reading, failing and loaded.
 	State string `json:"state"`
-	// Error is why it fails.
+	// Error is why it fails, Missing which days are not read.
 	Error   string `json:"error,omitempty"`
+	Missing string `json:"missing,omitempty"`
 	Samples int    `json:"samples"`
+	// Resolution is over how long CPU was averaged, in minutes, and Covered for how many percent of the minutes since
+	// First there were samples; zero if nothing was read.
+	Resolution float64   `json:"resolutionMinutes,omitempty"`
+	First      time.Time `json:"first,omitzero"`
+	Covered    int       `json:"coveredPercent,omitempty"`
 	// Checkpoints is set when checkpoints were loaded. LastCheckpoint is when the last one was saved, by this process
 	// or an earlier one; zero if none is known of.
 	Checkpoints    bool      `json:"checkpoints"`

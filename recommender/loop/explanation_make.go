@@ -63,7 +63,8 @@ func (l *Loop) explainAs(name types.NamespacedName, live bool) (*Explanation, er
 		At: l.now().UTC(), Live: live,
 		Namespace: name.Namespace, VPA: name.Name, Target: t.group.target.String(), UpdateMode: string(target.UpdateMode(t.vpa)), Pods: len(t.group.pods),
 		History: HistoryExplanation{
-			State: states[t.past.state], Error: t.past.reason, Samples: t.past.samples, Checkpoints: t.checkpointed, LastCheckpoint: t.covered.To.UTC(),
+			State: states[t.past.state], Error: t.past.reason, Missing: t.past.progress.Missing, Samples: t.past.progress.Samples,
+			Resolution: t.past.progress.Resolution.Minutes(), First: t.past.progress.First.UTC(), Covered: t.past.progress.Covered, Checkpoints: t.checkpointed, LastCheckpoint: t.covered.To.UTC(),
 			Since: t.since.UTC(), CoveredFrom: t.covered.From.UTC(),
 		},
 		HPAs: d.conflicts, Containers: []ContainerExplanation{}, Conditions: slices.Clone(t.vpa.Status.Conditions),
@@ -110,7 +111,11 @@ func (x *explainer) container(name string, outcomes []outcome) ContainerExplanat
 	}
 	// bare is the percentile alone.
 	var own, bare estimate.Recommendation
-	if a := x.t.usage.Aggregate(name); a != nil && !a.Empty() {
+	a := x.t.usage.Aggregate(name)
+	if x.t.partial != nil {
+		a = x.t.usage.With(x.t.partial, name)
+	}
+	if a != nil && !a.Empty() {
 		e.FirstSample, e.LastSample, e.Samples, e.Confidence = a.First().UTC(), a.Last().UTC(), a.Samples(), estimate.Confidence(a, day)
 		own = estimate.Recommend(a, x.t.minimum, x.loop.options.Estimate)
 		without := x.loop.options.Estimate

@@ -55,6 +55,7 @@ type Metrics interface {
 // History reads the past in the background.
 type History interface {
 	Want(types.NamespacedName, history.Window)
+	WantRecent(types.NamespacedName, history.Window)
 	Forget(types.NamespacedName)
 	Answers() <-chan history.Answer
 }
@@ -119,6 +120,9 @@ type Loop struct {
 	unreadable time.Time
 	// collected is when checkpoints without a VPA were deleted last.
 	collected time.Time
+	// heard is when the newest live sample was measured; replaced is when history was asked last for what live metrics
+	// did not bring, zero while they do.
+	heard, replaced time.Time
 	// scratch and outcomes are used again by each review.
 	scratch  []proposal
 	outcomes []outcome

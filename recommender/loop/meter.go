@@ -25,6 +25,7 @@ type Meter struct {
 	panics      prometheus.Counter
 	checkpoints prometheus.Counter
 	history     *prometheus.GaugeVec
+	replaced    prometheus.Counter
 }
 
 // NewMeter registers the metrics with r.
@@ -60,7 +61,8 @@ func NewMeter(r prometheus.Registerer) *Meter {
 		checkpoints: counter("checkpoints_unusable_total", "Checkpoints that could not be read.").WithLabelValues(),
 	}
 	m.history = gauge("history_vpas", "VPAs by how far the reading of their history from Prometheus has come.", "state")
-	r.MustRegister(m.history, m.latency, m.steps, m.aggregates, m.responses, m.dropped, m.newest, m.writes, m.waiting, m.ooms, m.panics, m.checkpoints)
+	m.replaced = counter("recent_samples_total", "Samples that live metrics did not bring and Prometheus did.").WithLabelValues()
+	r.MustRegister(m.history, m.replaced, m.latency, m.steps, m.aggregates, m.responses, m.dropped, m.newest, m.writes, m.waiting, m.ooms, m.panics, m.checkpoints)
 	return m
 }
 

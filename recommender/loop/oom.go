@@ -104,9 +104,9 @@ func (t *tracked) looping(container string, now time.Time) bool {
 	return false
 }
 
-// recall takes from a status that was there before this process that containers are killed again and again, so that it
+// remember takes from a status that was there before this process that containers are killed again and again, so that it
 // is not told anew.
-func (t *tracked) recall(status *vpav1.VerticalPodAutoscalerStatus, now time.Time) {
+func (t *tracked) remember(status *vpav1.VerticalPodAutoscalerStatus, now time.Time) {
 	for _, c := range status.Conditions {
 		if c.Type != Capped || c.Reason != reasonOOMLoop {
 			continue

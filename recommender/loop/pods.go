@@ -133,12 +133,10 @@ func (l *Loop) fold(ctx context.Context) {
 		}
 	})
 	l.meter.live(round, err, ahead)
-	switch {
-	case err != nil:
+	if err != nil {
 		l.log.Error(err, "Live metrics are missing in this round, or some of them", "counted", counted)
-	case round.Pods > 0 && now.Sub(round.Newest) > staleAfter:
-		l.log.Info("Live metrics are stale: is metrics-server scraping?", "newest", round.Newest)
 	}
+	l.replace(round.Newest, now)
 	l.log.V(1).Info("Folded live metrics", "pods", round.Pods, "counted", counted, "vpas", len(l.vpas))
 }
 
@@ -148,6 +146,3 @@ const (
 	// ownersTimeout bounds the reading of owners that the cache does not have; what is left waits for the next round.
 	ownersTimeout = 30 * time.Second
 )
-
-// staleAfter is the age from which the newest live sample tells of trouble. metrics-server scrapes every 15 s to a minute.
-const staleAfter = 5 * time.Minute

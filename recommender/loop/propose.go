@@ -8,6 +8,7 @@ import (
 
 	"k8s.io/apimachinery/pkg/types"
 
+	"github.com/sartor-vpa/sartor/pkg/aggregate"
 	"github.com/sartor-vpa/sartor/pkg/estimate"
 	"github.com/sartor-vpa/sartor/pkg/lineage"
 	"github.com/sartor-vpa/sartor/pkg/usage"
@@ -43,6 +44,8 @@ const (
 	fromPublication         // until history is read or live metrics cover a day
 	fromPublicationAlone    // until live metrics cover a day
 	fromPublicationResuming // until as much has been seen again as was missed
+	fromPartialHistory      // while the rest is read
+	fromPublicationOrMore   // or what was read so far, where that is larger
 )
 
 // own proposes for each of t's containers what its own usage says. While history is pending, and after a restart
@@ -64,11 +67,14 @@ func (l *Loop) ownOf(t *tracked, c *container, now time.Time) proposal {
 	if !trusted && a != nil && !now.Before(t.holdUntil) {
 		trusted = a.Span() >= day || (t.checkpointed && !t.past.pending())
 	}
+	if t.partial != nil {
+		a = t.usage.With(t.partial, c.name)
+	}
 	if !trusted {
 		if p := l.held(t, c, now); p.there {
-			return p
+			return l.raised(t, p, a)
 		}
-		if t.past.pending() {
+		if t.past.pending() && t.partial == nil {
 			return proposal{}
 		}
 	}
@@ -85,6 +91,8 @@ func (l *Loop) ownOf(t *tracked, c *container, now time.Time) proposal {
 
 func (t *tracked) source() source {
 	switch {
+	case t.partial != nil:
+		return fromPartialHistory
 	case t.past.known():
 		return fromHistory
 	case t.checkpointed:
@@ -126,6 +134,22 @@ func (l *Loop) held(t *tracked, c *container, now time.Time) proposal {
 	if a := t.usage.Aggregate(c.name); a != nil && t.wasOOMKilled(c.name) {
 		seen := estimate.Recommend(a, t.minimum, l.options.Estimate)
 		p.values[usage.Memory] = larger(p.values[usage.Memory], seen[usage.Memory])
+	}
+	return p
+}
+
+// raised gives a held target more where what was read of history so far says so. Nothing is lowered by it.
+func (l *Loop) raised(t *tracked, p proposal, a *aggregate.Aggregate) proposal {
+	if t.partial == nil || a == nil || a.Empty() {
+		return p
+	}
+	seen := estimate.Recommend(a, t.minimum, l.options.Estimate)
+	for _, r := range usage.Resources {
+		if e := &p.values[r]; seen[r].Known && (!e.Known || seen[r].Target > e.Target) {
+			e.Known, e.Target = true, seen[r].Target
+			e.UpperBound = max(e.UpperBound, e.Target)
+			p.origin.source = fromPublicationOrMore
+		}
 	}
 	return p
 }

@@ -13,9 +13,7 @@ import (
 
 	"github.com/sartor-vpa/sartor/pkg/aggregate"
 	"github.com/sartor-vpa/sartor/pkg/lineage"
-	"github.com/sartor-vpa/sartor/pkg/policy"
 	"github.com/sartor-vpa/sartor/pkg/target"
-	"github.com/sartor-vpa/sartor/recommender/history"
 )
 
 // track takes up VPAs that are new or have changed and lets go of those that are gone. It returns whose
@@ -79,7 +77,7 @@ func (l *Loop) take(name types.NamespacedName, vpa *vpav1.VerticalPodAutoscaler)
 		since: l.now().Truncate(time.Minute),
 		usage: aggregate.NewWorkload(l.options.Aggregate),
 		// What is published for an earlier target, or for another VPA of the name, says nothing of this one.
-		restored: t == nil, confident: confident(vpa),
+		restored: t == nil, confident: t == nil && confident(vpa),
 	}
 	fresh.covered.From = fresh.since
 	fresh.group.vpas = append(fresh.group.vpas, fresh)
@@ -104,7 +102,7 @@ func (l *Loop) adopt(t *tracked, vpa *vpav1.VerticalPodAutoscaler) {
 		t.decided, t.written = nil, nil
 		t.published = publishedIn(&vpa.Status)
 		if before == nil {
-			t.recall(&vpa.Status, l.now())
+			t.remember(&vpa.Status, l.now())
 		}
 	}
 }
@@ -120,49 +118,6 @@ func (l *Loop) drop(t *tracked) {
 		l.history.Forget(t.name())
 	}
 	l.log.Info("VPA is not tracked any more", "vpa", t.name())
-}
-
-// wantHistory asks for what the VPA's usage does not cover of the past.
-func (l *Loop) wantHistory(t *tracked) {
-	if l.history == nil || t.targetErr != nil {
-		return
-	}
-	l.history.Forget(t.name())
-	vpa := t.vpa
-	w := history.Window{Workload: workloadOf(t.group.target), From: t.since.Add(-l.options.HistoryLength), To: t.since, Rules: func(name string) aggregate.Rules {
-		return l.rules(policy.ForContainer(vpa.Spec.ResourcePolicy, name))
-	}}
-	if t.checkpointed {
-		w.Known = history.Interval{From: t.covered.From, To: t.covered.To}
-		t.past.resumed = !t.covered.From.After(w.From.Add(day / 24))
-	}
-	t.past.state = reading
-	l.history.Want(t.name(), w)
-}
-
-func workloadOf(c target.Controller) history.Workload {
-	return history.Workload{Namespace: c.Namespace, Kind: c.Kind, Name: c.Name}
-}
-
-// learn takes an answer of history and returns who is concerned.
-func (l *Loop) learn(a history.Answer) []types.NamespacedName {
-	t := l.vpas[a.VPA]
-	if t == nil || a.Window.Workload != workloadOf(t.group.target) || !a.Window.To.Equal(t.since) {
-		return nil // deleted or retargeted meanwhile
-	}
-	if a.Err != nil {
-		t.past.state, t.past.reason = failing, a.Err.Error()
-		return l.withHeirs([]types.NamespacedName{a.VPA})
-	}
-	t.usage.AddHistory(a.Usage)
-	l.retainWindows(t)
-	t.past.state, t.past.reason, t.past.samples = loaded, "", a.Samples
-	if from := a.Window.From; from.Before(t.covered.From) {
-		t.covered.From = from
-	}
-	t.checkpointDue = time.Time{}
-	l.log.Info("History loaded", "vpa", a.VPA, "samples", a.Samples)
-	return l.withHeirs([]types.NamespacedName{a.VPA})
 }
 
 // retainWindows forgets the running windows of pods that are gone, of which history and checkpoints may bring some.

@@ -32,6 +32,10 @@ type tracked struct {
 	since time.Time
 	usage *aggregate.Workload
 	past  past
+	// partial is what was read of history while the rest is missing; nil if nothing is. It is not in usage.
+	partial *aggregate.Workload
+	// filled is up to when history brought what live metrics did not.
+	filled time.Time
 	// covered is what usage holds without gaps, at least; its end moves when a checkpoint is written.
 	covered checkpoint.Coverage
 	// restored is set when what the VPA's status recommends was there before this process, and is of this target as
@@ -82,29 +86,6 @@ type basis struct {
 func (t *tracked) name() types.NamespacedName {
 	return types.NamespacedName{Namespace: t.vpa.Namespace, Name: t.vpa.Name}
 }
-
-// past is how far the reading of history has come.
-type past struct {
-	state   pastState
-	reason  string // why it fails
-	samples int
-	// resumed is set when checkpoints cover all of it but the time that this process did not see.
-	resumed bool
-}
-
-type pastState int
-
-const (
-	none    pastState = iota // there is no server to read from
-	reading                  // no answer yet
-	failing                  // no answer yet, and the last attempt failed
-	loaded                   // answered, if only with nothing
-)
-
-func (p past) pending() bool { return p.state == reading || p.state == failing }
-
-// known reports whether there is history to stand on.
-func (p past) known() bool { return p.state == loaded && (p.samples > 0 || p.resumed) }
 
 // confident reports whether the VPA has a recommendation that stands on a day of samples or more.
 func confident(vpa *vpav1.VerticalPodAutoscaler) bool {

@@ -56,6 +56,7 @@ type world struct {
 	lost     bool // the lease
 	killed   chan struct{}
 	wanted   map[types.NamespacedName]history.Window
+	recent   map[types.NamespacedName]history.Window
 	answers  chan history.Answer
 	changed  chan struct{}
 	writes   int
@@ -68,7 +69,7 @@ func newWorld(t *testing.T, withHistory bool) *world {
 		t: t, clock: time.Date(2026, 3, 9, 12, 0, 0, 0, time.UTC), vpas: map[string]*vpav1.VerticalPodAutoscaler{},
 		others: map[types.NamespacedName]bool{}, shapes: map[string]*cluster.Shape{}, hpas: map[target.Controller][]cluster.HPA{},
 		saved:  map[types.NamespacedName]*vpav1.VerticalPodAutoscalerCheckpoint{},
-		wanted: map[types.NamespacedName]history.Window{}, answers: make(chan history.Answer), changed: make(chan struct{}, 1), killed: make(chan struct{}),
+		wanted: map[types.NamespacedName]history.Window{}, recent: map[types.NamespacedName]history.Window{}, answers: make(chan history.Answer), changed: make(chan struct{}, 1), killed: make(chan struct{}),
 	}
 	var h History
 	if withHistory {
@@ -177,7 +178,10 @@ func (w *world) Event(vpa *vpav1.VerticalPodAutoscaler, kind, reason, message st
 func (w *world) Changed() <-chan struct{}                           { return w.changed }
 func (w *world) Answers() <-chan history.Answer                     { return w.answers }
 func (w *world) Want(name types.NamespacedName, win history.Window) { w.wanted[name] = win }
-func (w *world) Forget(name types.NamespacedName)                   { delete(w.wanted, name) }
+func (w *world) WantRecent(name types.NamespacedName, win history.Window) {
+	w.recent[name] = win
+}
+func (w *world) Forget(name types.NamespacedName) { delete(w.wanted, name) }
 
 func (w *world) WriteStatus(_ context.Context, vpa *vpav1.VerticalPodAutoscaler, s vpav1.VerticalPodAutoscalerStatus) (*vpav1.VerticalPodAutoscaler, error) {
 	if w.writeErr != nil {
@@ -298,7 +302,7 @@ func (w *world) pastOf(name, container string, cpu, memory int) history.Answer {
 		learnt.Add(usage.Sample{Container: c, Resource: usage.Memory, Time: at, Amount: usage.Amount(memory) << 20})
 		n += 2
 	}
-	return history.Answer{VPA: key, Window: win, Usage: learnt, Samples: n}
+	return history.Answer{VPA: key, Window: win, Usage: learnt, Progress: history.Progress{Done: 9, Total: 9, Samples: n, Resolution: time.Minute, First: win.From, Covered: 100}}
 }
 
 // hear has the loop take an answer of history.

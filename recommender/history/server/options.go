@@ -11,8 +11,12 @@ import (
 // UpstreamAddress is where upstream's recommender looks for Prometheus unless it is told otherwise.
 const UpstreamAddress = "http://prometheus.monitoring.svc"
 
-// EnvironmentVariable holds the value that the environment label must have.
-const EnvironmentVariable = "K8S_ENVIRONMENT"
+// EnvironmentVariable holds the value that the environment label must have, LabelVariable the label's name where the flag
+// does not: a manifest can leave a variable empty, and not a flag.
+const (
+	EnvironmentVariable = "K8S_ENVIRONMENT"
+	LabelVariable       = "PROMETHEUS_ENV_LABEL"
+)
 
 // Labels are the names of the labels that say whose usage a series is.
 type Labels struct {
@@ -54,6 +58,7 @@ type Options struct {
 // DefaultOptions have upstream's values, and today's cAdvisor's names where upstream's no longer exist.
 func DefaultOptions() Options {
 	return Options{
+		EnvLabel:     os.Getenv(LabelVariable),
 		Environment:  os.Getenv(EnvironmentVariable),
 		Auth:         Auth{fallback: login{os.Getenv("PROMETHEUS_USERNAME"), os.Getenv("PROMETHEUS_PASSWORD")}},
 		Length:       8 * 24 * time.Hour,
@@ -72,7 +77,7 @@ func DefaultOptions() Options {
 // AddFlags registers the flags, with o's fields as defaults.
 func (o *Options) AddFlags(fs *pflag.FlagSet) {
 	fs.StringVar(&o.Address, "prometheus-address", o.Address, "URL of the server with the history of usage: Prometheus, Thanos, Mimir, Cortex, VictoriaMetrics. Empty: no history.")
-	fs.Var(newLabelName(&o.EnvLabel), "prometheus-env-label", "Label that tells environments apart which share the server. Only series whose label has the value of $"+EnvironmentVariable+" are read. Not set: no filter.")
+	fs.Var(newLabelName(&o.EnvLabel), "prometheus-env-label", "Label that tells environments apart which share the server. Only series whose label has the value of $"+EnvironmentVariable+" are read. $"+LabelVariable+" names it, too. Not set: no filter.")
 	fs.Var(newMatchers(&o.Matchers), "prometheus-matcher", `Only series that this matches are read, like 'cluster=~"eu-.*"' (=, !=, =~, !~). Repeat it for more that must hold, too.`)
 	fs.StringVar(&o.Job, "prometheus-cadvisor-job-name", o.Job, "Only usage that this job scraped is read. Empty: any; what two jobs measured counts once.")
 	fs.StringVar(&o.HTTPConfigFile, "prometheus-http-config", o.HTTPConfigFile, "File with authentication, TLS, proxy and headers for the server, in the form of Prometheus' HTTP client configuration.")
