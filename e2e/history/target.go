@@ -31,6 +31,7 @@ type target struct {
 	done   int64         // scrapes visited, by all jobs
 	cpu    []meter       // by container; nil before the first visit
 	memory []uint64      // seeds, by container
+	base   []float64     // what CounterReset takes from the counters, by container; nil before
 }
 
 // reading is one scrape of a pod, in the order of Workload.Containers. The slices are valid during the call only.
@@ -66,8 +67,13 @@ func (t *target) visit(until time.Duration, yield func(job int, s reading) bool)
 		if at >= until {
 			return true
 		}
+		t.reset(at)
 		t.read(&s, at)
 		t.done++
+		if t.missed(at) {
+			continue
+		}
+		t.spoil(&s, t.done)
 		if !yield(job, s) {
 			return false
 		}
@@ -86,11 +92,17 @@ func (t *target) upcoming() (job int, at time.Duration) {
 	return job, at + time.Duration(mix(t.seed, uint64(tick))%jitter)*time.Millisecond
 }
 
-// read fills in what the containers stand at. Counters are kept to a microsecond, memory to a page.
+// Counters are kept to a microsecond, memory to a page.
+const (
+	counterStep = 1.0 / (1 << 20) // seconds
+	memoryStep  = 4096            // bytes
+)
+
+// read fills in what the containers stand at.
 func (t *target) read(s *reading, at time.Duration) {
 	s.at = at
 	for i, c := range t.workload.Containers {
-		s.cpu[i] = coarse(t.cpu[i].advance(at), 1.0/(1<<20))
-		s.memory[i] = coarse(max(0, c.Memory(t.memory[i], at)), 4096)
+		s.cpu[i] = coarse(t.cpu[i].advance(at), counterStep)
+		s.memory[i] = coarse(max(0, c.Memory(t.memory[i], at)), memoryStep)
 	}
 }

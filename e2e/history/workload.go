@@ -58,6 +58,8 @@ type Scrape struct {
 	// DropIDs: the labels id and name are dropped, as many do to have fewer series. Only then is a restart
 	// in place a counter reset inside one series; otherwise it begins a new series.
 	DropIDs bool
+	// Faults are what is wrong with what is scraped.
+	Faults Faults
 }
 
 // In returns w as it runs in another environment: same names, factor times the usage.

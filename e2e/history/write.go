@@ -149,7 +149,7 @@ func (t *target) record(b *block, until time.Duration) error {
 		return err == nil
 	})
 	if until >= t.to {
-		t.cpu, t.memory = nil, nil
+		t.cpu, t.memory, t.base = nil, nil, nil
 	}
 	return err
 }
