@@ -13,6 +13,7 @@ import (
 
 	"github.com/sartor-vpa/sartor/pkg/aggregate"
 	"github.com/sartor-vpa/sartor/pkg/usage"
+	"github.com/sartor-vpa/sartor/recommender/history/owners"
 )
 
 // Options say how much is asked for at once.
@@ -288,25 +289,15 @@ func (l *Loader) query(ctx context.Context, s *shard) (report Report, known [][]
 		return Report{}, nil, fmt.Errorf("who owned the pods: %w", err)
 	}
 	known = make([][]bool, len(s.jobs))
-	byNamespace := map[string][]int{}
+	workloads := make([]Workload, len(s.jobs))
 	for i, j := range s.jobs {
 		known[i] = make([]bool, j.head().Length()/time.Minute)
-		ns := j.window.Workload.Namespace
-		byNamespace[ns] = append(byNamespace[ns], i)
+		workloads[i] = j.window.Workload
 	}
-	whose := map[[2]string][]int{}
+	index, found := owners.NewIndex(workloads), []int(nil)
 	jobsOf := func(namespace, pod string) []int {
-		name := [2]string{namespace, pod}
-		of, ok := whose[name]
-		if !ok {
-			for _, i := range byNamespace[namespace] {
-				if links.Owns(s.jobs[i].window.Workload, pod) {
-					of = append(of, i)
-				}
-			}
-			whose[name] = of
-		}
-		return of
+		found = index.Owners(found[:0], links, namespace, pod)
+		return found
 	}
 	q := s.query(links)
 	q.Wanted = func(namespace, pod string) bool { return len(jobsOf(namespace, pod)) > 0 }

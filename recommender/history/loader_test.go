@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
 	"regexp"
 	"slices"
 	"sync"
@@ -28,6 +29,9 @@ type store struct {
 	cores map[string]int32
 	since time.Time
 	sizes map[string]int
+	links *owners.Links
+	// odd are pods whose names do not tell whose they are, with the workload whose usage they have.
+	odd map[string]string
 	// prepare, read and owners fail as they say; nil: never.
 	prepare func() error
 	read    func(Query) error
@@ -50,7 +54,9 @@ func (s *store) Prepare(context.Context) error {
 
 func (s *store) Containers(context.Context) (map[string]int, error) { return s.sizes, nil }
 
-func (s *store) Owners(context.Context, []string, Interval) (*owners.Links, error) { return nil, nil }
+func (s *store) Owners(context.Context, []string, Interval) (*owners.Links, error) {
+	return s.links, nil
+}
 
 func (s *store) Read(_ context.Context, q Query, each func(Usage)) (Report, error) {
 	s.mu.Lock()
@@ -66,8 +72,14 @@ func (s *store) Read(_ context.Context, q Query, each func(Usage)) (Report, erro
 		names = append(names, name)
 	}
 	slices.Sort(names)
+	pods := map[string]string{}
 	for _, name := range names {
-		ns, pod := name[:1], podOf(name)
+		pods[podOf(name)] = name
+	}
+	maps.Copy(pods, s.odd)
+	for _, pod := range slices.Sorted(maps.Keys(pods)) {
+		name := pods[pod]
+		ns := name[:1]
 		asked := slices.Contains(q.Namespaces, ns) && (q.Pods == "" || regexp.MustCompile("^(?:"+q.Pods+")$").MatchString(pod))
 		if !asked || !q.Wanted(ns, pod) {
 			continue
@@ -311,6 +323,25 @@ func TestSmallNamespacesAreReadWholeAndTogether(t *testing.T) {
 		}
 		require.Equal(t, [][]string{{"a", "b", "c"}}, whole)
 	})
+}
+
+func TestPodsAreTheirOwnersWhateverTheirNames(t *testing.T) {
+	for name, sizes := range map[string]map[string]int{"whole namespaces": {"s": 2}, "by name": {"s": 100}} {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				s := &store{cores: map[string]int32{"shop": 1, "soap": 2}, odd: map[string]string{"s-42": "soap"}, sizes: sizes, links: &owners.Links{}}
+				s.links.Add("Pod", "s", "s-42", "Deployment", "shop")
+				s.links.Add("Pod", "s", podOf("soap"), "ReplicaSet", "elsewhere-7d9f8b6c5")
+				l := running(t, s)
+				l.Want(vpa("shop"), window("shop", time.Hour))
+				l.Want(vpa("soap"), window("soap", time.Hour))
+				answers := complete(t, l, 2)
+				require.Equal(t, 120, last(answers["shop"]).Progress.Samples, "its own and the odd one")
+				require.Zero(t, last(answers["soap"]).Progress.Samples)
+				require.True(t, last(answers["soap"]).Progress.Empty())
+			})
+		})
+	}
 }
 
 func TestWhatARestartMissedIsReadTogetherAndExactly(t *testing.T) {
