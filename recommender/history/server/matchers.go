@@ -68,12 +68,16 @@ func oneOf(name string, values []string) *labels.Matcher {
 }
 
 // selector is the text of matchers in PromQL.
-func selector(matchers []*labels.Matcher) string {
-	texts := make([]string, len(matchers))
+func selector(matchers []*labels.Matcher) string { return "{" + texts(matchers) + "}" }
+
+// texts are matchers as PromQL has them between its braces.
+func texts(matchers []*labels.Matcher) string {
+	all := make([]string, len(matchers))
 	for i, m := range matchers {
-		texts[i] = m.String()
+		// PromQL takes this character for a byte that is none.
+		all[i] = strings.ReplaceAll(m.String(), "\uFFFD", `\ufffd`)
 	}
-	return "{" + strings.Join(texts, ",") + "}"
+	return strings.Join(all, ",")
 }
 
 var (
@@ -106,7 +110,10 @@ func ParseMatcher(s string) (*labels.Matcher, error) {
 	if err != nil {
 		return nil, fmt.Errorf("%q: %w", s, err)
 	}
-	return m, sensible(m)
+	if err := sensible(m); err != nil {
+		return nil, err
+	}
+	return m, nil
 }
 
 // sensible refuses what would let series without the label through.

@@ -3,7 +3,6 @@ package server
 import (
 	"errors"
 	"fmt"
-	"strings"
 	"time"
 
 	"github.com/prometheus/common/model"
@@ -64,11 +63,7 @@ func (m *matchers) String() string {
 	if m.all == nil {
 		return ""
 	}
-	texts := make([]string, len(*m.all))
-	for i, one := range *m.all {
-		texts[i] = one.String()
-	}
-	return strings.Join(texts, ", ")
+	return texts(*m.all)
 }
 
 func (m *matchers) Set(s string) error {

@@ -83,8 +83,3 @@ func names(labels ...string) string {
 	}
 	return strings.Join(quoted, ",")
 }
-
-// texts are matchers as a person writes them.
-func texts(matchers []*labels.Matcher) string {
-	return strings.TrimSuffix(strings.TrimPrefix(selector(matchers), "{"), "}")
-}
