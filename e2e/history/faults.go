@@ -44,8 +44,8 @@ const (
 	gapFor         = 3 * time.Hour
 )
 
-// settled is how long a pod has run before and goes on after a unit jump, else the pod has none: of a container that
-// began with the wrong unit nobody could say what the right one is.
+// settled is how long a pod has run before a unit jump, else it has none: of a container that began with the wrong
+// unit nobody could say what the right one is.
 const settled = time.Hour
 
 // What stray series say is much, but not absurd: who takes it for the workload's does not drop it.
@@ -62,9 +62,10 @@ func (t *target) missed(at time.Duration) bool {
 	return t.has(Gap) && at >= gapAt && at < gapAt+gapFor
 }
 
-// reset remembers where the counters stood before the one scrape from which on they begin at 0.
+// reset remembers where the counters stood before the scrape from which on they begin at 0. For a pod that began later
+// that is 0.
 func (t *target) reset(at time.Duration) {
-	if !t.has(CounterReset) || t.base != nil || at < counterResetAt || t.from >= counterResetAt {
+	if !t.has(CounterReset) || t.base != nil || at < counterResetAt {
 		return
 	}
 	for _, m := range t.cpu {
@@ -77,8 +78,7 @@ func (t *target) spoil(s *reading, number int64) {
 	for i, base := range t.base {
 		s.cpu[i] -= base
 	}
-	if t.has(UnitJump) && s.at >= unitJumpAt && s.at < unitJumpAt+unitJumpFor &&
-		t.from <= unitJumpAt-settled && t.to >= unitJumpAt+unitJumpFor+settled {
+	if t.has(UnitJump) && s.at >= unitJumpAt && s.at < unitJumpAt+unitJumpFor && t.from <= unitJumpAt-settled {
 		s.each(func(v float64) float64 { return unitJump * v })
 	}
 	var bad float64

@@ -78,13 +78,20 @@ func TestAGapIsThreeHoursWithoutScrapes(t *testing.T) {
 	require.Equal(t, should, collect(r, bad))
 }
 
-func TestNoPodBeginsOrEndsWithinAUnitJump(t *testing.T) {
+func TestNoPodBeginsWithinAUnitJump(t *testing.T) {
 	good, bad := faulty(UnitJump)
 	for _, age := range []time.Duration{30*time.Hour + time.Minute, 29*time.Hour + time.Minute} {
 		good.Age, bad.Age = age, age
 		r := Recording{End: end, Span: 40 * time.Hour}
 		require.Equal(t, collect(r, good), collect(r, bad))
 	}
+}
+
+func TestACounterThatBeginsAfterTheResetIsNotReset(t *testing.T) {
+	good, bad := faulty(CounterReset)
+	good.Age, bad.Age = 9*time.Hour, 9*time.Hour
+	r := Recording{End: end, Span: 40 * time.Hour}
+	require.Equal(t, collect(r, good), collect(r, bad))
 }
 
 func TestStraysLookLikeAWorkloadsSeriesButForALabel(t *testing.T) {

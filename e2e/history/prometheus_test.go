@@ -3,6 +3,7 @@ package history
 import (
 	"encoding/json"
 	"fmt"
+	"maps"
 	"net"
 	"net/http"
 	"net/url"
@@ -22,11 +23,18 @@ func TestPrometheusServesTheBlocks(t *testing.T) {
 	if testing.Short() {
 		t.Skip("may have to fetch or build a Prometheus")
 	}
-	r := Recording{End: time.Now(), Span: 36 * time.Hour, Workloads: Store()}
+	r := Recording{End: time.Now(), Span: 36 * time.Hour, Workloads: Store(), KubeStateMetrics: true}
 	dir := t.TempDir()
 	_, err := r.Write(t.Context(), dir)
 	require.NoError(t, err)
 	address := startPrometheus(t, dir)
+
+	pods := map[string]bool{}
+	for _, w := range r.Workloads {
+		maps.Copy(pods, podNames(r, w))
+	}
+	query := `count(count by (pod) (count_over_time(kube_pod_owner{env="prod"}[40h])))`
+	require.Equal(t, map[string]float64{"": float64(len(pods))}, ask(t, address, query, r.End), "dev and prod share every name")
 
 	for _, w := range r.Workloads {
 		if w.Scrape.Twice {

@@ -10,7 +10,7 @@ import (
 // recordState writes what kube-state-metrics says of t between from and to: who controls the pod, who controls that
 // controller, and the pod's label app. All values are 1. A ReplicaSet or a Job goes with its pods.
 func (t *target) recordState(b *block, from, to time.Duration) error {
-	from, to = max(from, t.from, -t.recording.Span), min(to, t.to)
+	from, to = max(from, t.from), min(to, t.to)
 	interval, end := t.recording.Interval, t.recording.End.UnixMilli()
 	offset := time.Duration(unit(seedOf(t.recording.Seed, "kube-state-metrics", t.workload.Env), 0) * float64(interval)).Truncate(time.Millisecond)
 	tick := -floorDiv(offset-from, interval) // rounded up, as the first scrape of a pod is
