@@ -6,6 +6,7 @@ import (
 	"slices"
 	"sync"
 	"time"
+	"weak"
 
 	"github.com/sartor-vpa/sartor/pkg/usage"
 	"github.com/sartor-vpa/sartor/recommender/history"
@@ -52,12 +53,36 @@ type shard struct {
 }
 
 // shards keeps what reading takes, between queries that follow soon.
-var shards = sync.Pool{New: func() any {
+var shards pool
+
+// pool lends shards, which are tens of megabytes, as often as they come back before the garbage collector next runs.
+// That of sync would keep one for each processor.
+type pool struct {
+	mu   sync.Mutex
+	free []weak.Pointer[shard]
+}
+
+func (p *pool) get() *shard {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	for n := len(p.free) - 1; n >= 0; n-- {
+		s := p.free[n].Value()
+		p.free = p.free[:n]
+		if s != nil {
+			return s
+		}
+	}
 	return &shard{containers: map[usage.Container]*container{}, names: map[string]string{}}
-}}
+}
+
+func (p *pool) put(s *shard) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.free = append(p.free, weak.Make(s))
+}
 
 func newShard(q history.Query, o *Options) *shard {
-	s := shards.Get().(*shard)
+	s := shards.get()
 	s.query, s.dropped = q, history.Dropped{}
 	s.from, s.to = q.From.UnixMilli(), q.To.UnixMilli()
 	s.minutes, s.span = int((s.to-s.from+minute-1)/minute), int32(max(q.PeakSpan/time.Minute, 1))
@@ -74,7 +99,7 @@ func (s *shard) free() {
 	clear(s.names)
 	clear(s.sorted)
 	s.query, s.dropped, s.open.sink = history.Query{}, nil, nil
-	shards.Put(s)
+	shards.put(s)
 }
 
 // name is one string for all that are equal.
