@@ -219,6 +219,9 @@ func notJSON(err error) error {
 	}
 	var of *jsontext.SyntacticError
 	if errors.As(err, &of) {
+		if read := errors.Unwrap(of.Err); read != nil {
+			return read // what ended the answer is in there, too
+		}
 		return errors.New("it is not the JSON of Prometheus' API")
 	}
 	return err

@@ -1,12 +1,25 @@
 package server
 
 import (
+	"bytes"
 	"context"
+	"io"
+	"net/http"
+	"net/http/httptest"
+	"net/url"
 	"slices"
+	"strings"
 	"testing"
 	"time"
 
+	"github.com/golang/snappy"
+	"github.com/prometheus/client_golang/prometheus/testutil"
+	"github.com/prometheus/prometheus/model/labels"
+	"github.com/prometheus/prometheus/prompb"
+	"github.com/prometheus/prometheus/promql/parser"
 	"github.com/stretchr/testify/require"
+
+	"github.com/sartor-vpa/sartor/recommender/history"
 )
 
 func TestHistoryIsLookedForWhereItEnded(t *testing.T) {
@@ -59,6 +72,274 @@ func TestWhereThereIsNothingTheErrorSaysWhatThereIs(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			s := asking(t, &standIn{series: tc.series}, tc.change)
 			require.ErrorContains(t, s.Prepare(context.Background()), tc.want)
+		})
+	}
+}
+
+// spread is a fleet: one pod of each of some namespaces.
+func spread(more ...string) (all []stored) {
+	for _, namespace := range []string{"a.b", "store", "web"} {
+		all = append(all, running(noon.Add(-time.Hour), noon, namespace, "shop-0", "app", more...)...)
+	}
+	return all
+}
+
+func TestContainersAreCountedByNamespaceUnderTheFilters(t *testing.T) {
+	series := slices.Concat(spread("env", "prod", "job", "kubelet"), spread("env", "prod", "job", "cadvisor"), spread("env", "dev"),
+		running(noon.Add(-time.Hour), noon, "store", "shop-1", "app", "env", "prod"),
+		running(noon.Add(-time.Hour), noon, "store", "shop-1", "POD", "env", "prod"),
+		running(noon.Add(-time.Hour), noon, "store", "shop-1", "", "env", "prod"))
+	s := prepared(t, &standIn{series: series}, filtering("prod"))
+	containers, err := s.Containers(context.Background())
+	require.NoError(t, err)
+	require.Equal(t, map[string]int{"a.b": 1, "store": 2, "web": 1}, containers, "what two jobs scrape is one")
+	require.EqualValues(t, 7, testutil.ToFloat64(s.metrics.series.WithLabelValues("memory")))
+	require.EqualValues(t, 7, testutil.ToFloat64(s.metrics.series.WithLabelValues("cpu")))
+}
+
+// external is a Prometheus that adds env="prod" to whatever leaves it.
+func external(series []stored) *standIn {
+	return &standIn{series: series, external: map[string]string{"env": "prod"}}
+}
+
+func TestAnExternalLabelMatchesInRemoteReadAlone(t *testing.T) {
+	p := external(day())
+	s := prepared(t, p, filtering("prod"))
+	require.Equal(t, view{hidden: true}, *s.seen.Load())
+	containers, err := s.Containers(context.Background())
+	require.NoError(t, err)
+	require.Nil(t, containers)
+	links, err := s.Owners(context.Background(), []string{"store"}, history.Interval{From: noon.Add(-time.Hour), To: noon})
+	require.NoError(t, err)
+	require.Nil(t, links)
+	require.Len(t, readAll(t, s), 1)
+
+	other := asking(t, external(day()), filtering("staging"))
+	require.ErrorContains(t, other.Prepare(context.Background()), `none that match {env="staging"}: none has a label env; check`)
+}
+
+func TestAnExternalLabelWithoutRemoteReadIsALoudError(t *testing.T) {
+	s := asking(t, without404(external(day())), filtering("prod"))
+	require.ErrorContains(t, s.Prepare(context.Background()), "external_labels")
+
+	s = prepared(t, external(day()), filtering("prod"))
+	gone := httptest.NewServer(without404(external(day())))
+	defer gone.Close()
+	moveTo(t, s, gone.URL)
+	_, err := s.Read(context.Background(), lastHour(), func(history.Usage) { t.Error("something was read") })
+	require.ErrorContains(t, err, "queries do not find what the filters mean", "query_range would find a week without usage")
+}
+
+func TestAnExternalLabelThatSeriesHaveTooIsReadByQueries(t *testing.T) {
+	// Federated series have an env of their own: remote read means Prometheus' when it is asked for env="prod".
+	var l logs
+	s := asking(t, external(slices.Concat(day("env", "prod"), day("env", "dev"))), filtering("prod"))
+	s.log = l.logger()
+	require.NoError(t, s.Prepare(context.Background()))
+	require.False(t, s.streams.Load())
+	require.Contains(t, strings.Join(l.lines, "\n"), "remote read does not give what a query gives")
+	require.Len(t, readAll(t, s), 1)
+}
+
+// without404 is a server without remote read.
+func without404(next http.Handler) http.Handler {
+	return instead(next, pathRead, refusing(http.StatusNotFound, "404 page not found\n", "Content-Type", "text/plain; charset=utf-8"))
+}
+
+// instead answers one path otherwise.
+func instead(next http.Handler, path string, other http.Handler) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if strings.HasSuffix(r.URL.Path, path) {
+			other.ServeHTTP(w, r)
+			return
+		}
+		next.ServeHTTP(w, r)
+	})
+}
+
+// moveTo makes the server answer from another address.
+func moveTo(t *testing.T, s *Server, address string) {
+	base, err := url.Parse(address)
+	require.NoError(t, err)
+	s.base = base
+}
+
+// lastHour asks for everything in store.
+func lastHour() history.Query {
+	return history.Query{Interval: history.Interval{From: noon.Add(-time.Hour), To: noon}, Namespaces: []string{"store"},
+		Wanted: func(string, string) bool { return true }, PeakSpan: time.Hour}
+}
+
+// readAll returns the last hour's usage, which must be whole: half a core and 100 MiB, in each container.
+func readAll(t *testing.T, s *Server) (containers []string) {
+	_, err := s.Read(context.Background(), lastHour(), func(u history.Usage) {
+		containers = append(containers, u.Container.Namespace+"/"+u.Container.Pod+"/"+u.Container.Name)
+		require.Len(t, u.CPU, 60)
+		for i, v := range u.CPU[1:59] {
+			require.EqualValues(t, 500, v, "minute %d", i+1)
+		}
+		require.NotEmpty(t, u.Memory)
+		for _, p := range u.Memory {
+			require.EqualValues(t, 100<<20, p.Bytes)
+		}
+	})
+	require.NoError(t, err)
+	return containers
+}
+
+func TestServersWithoutStreamedRemoteReadAreAskedByQueries(t *testing.T) {
+	for name, other := range map[string]http.Handler{
+		"none":                refusing(404, "404 page not found\n", "Content-Type", "text/plain"),
+		"none, with a page":   refusing(404, "<html>nginx</html>", "Content-Type", "text/html"),
+		"not this method":     refusing(405, "Method Not Allowed\n"),
+		"an unsupported path": refusing(400, "unsupported path requested: \"/api/v1/read\"\n"),
+		"not implemented":     refusing(501, ""),
+		"samples":             http.HandlerFunc(samples),
+	} {
+		t.Run(name, func(t *testing.T) {
+			s := prepared(t, instead(&standIn{series: day()}, pathRead, other))
+			require.False(t, s.streams.Load())
+			require.EqualValues(t, 0, testutil.ToFloat64(s.metrics.remoteRead))
+			require.Equal(t, []string{"store/shop-0/app"}, readAll(t, s))
+		})
+	}
+}
+
+// samples answers a remote read as a server does that does not stream: with no series here.
+func samples(w http.ResponseWriter, _ *http.Request) {
+	data, err := (&prompb.ReadResponse{Results: []*prompb.QueryResult{{}}}).Marshal()
+	if err != nil {
+		panic(err)
+	}
+	w.Header().Set("Content-Type", "application/x-protobuf")
+	w.Header().Set("Content-Encoding", "snappy")
+	_, _ = w.Write(snappy.Encode(nil, data))
+}
+
+func TestRemoteReadThatFailsIsNotTakenForNone(t *testing.T) {
+	for name, tc := range map[string]struct {
+		other http.Handler
+		kind  string
+	}{
+		"denied": {refusing(403, ""), "denied"},
+		"busy":   {refusing(429, ""), "busy 0s"},
+		"broken": {refusing(500, "no"), "other"},
+		"a page": {refusing(200, "<html>", "Content-Type", "text/html"), "other"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			s := asking(t, instead(&standIn{series: day()}, pathRead, tc.other))
+			require.Equal(t, tc.kind, kindOf(s.Prepare(context.Background())))
+		})
+	}
+}
+
+func TestReadingGoesOnByQueriesWhereRemoteReadIsGoneLater(t *testing.T) {
+	p := &standIn{series: day()}
+	s := prepared(t, p)
+	require.True(t, s.streams.Load())
+	require.EqualValues(t, 1, testutil.ToFloat64(s.metrics.remoteRead))
+	var l logs
+	s.log = l.logger()
+	gone := httptest.NewServer(without404(p))
+	defer gone.Close()
+	moveTo(t, s, gone.URL)
+	for range 2 {
+		require.Equal(t, []string{"store/shop-0/app"}, readAll(t, s))
+	}
+	require.Len(t, l.lines, 1, "it is said once")
+	require.Contains(t, l.lines[0], "History is read by query_range from now on")
+	require.EqualValues(t, 0, testutil.ToFloat64(s.metrics.remoteRead))
+	require.EqualValues(t, 2, testutil.ToFloat64(s.metrics.queries.WithLabelValues(apiRange, "ok")))
+}
+
+func TestOthersOfTheSameNamesAreCounted(t *testing.T) {
+	var l logs
+	p := &standIn{series: slices.Concat(spread("env", "prod", "cluster", "eu"), spread("env", "dev", "cluster", "eu"), spread("env", "qa", "cluster", "eu"), spread("env", "prod", "cluster", "us"),
+		running(noon.Add(-time.Hour), noon, "other", "x", "y", "env", "perf", "cluster", "eu"))}
+	s := asking(t, p, filtering("prod", `cluster=~"eu|us"`, `cluster!="us-old"`))
+	s.log = l.logger()
+	for range 2 {
+		require.NoError(t, s.Prepare(context.Background()))
+	}
+	require.EqualValues(t, 3, testutil.ToFloat64(s.metrics.filters.WithLabelValues("env")), "perf has other pods")
+	require.EqualValues(t, 2, testutil.ToFloat64(s.metrics.filters.WithLabelValues("cluster")))
+	said := strings.Join(l.lines, "\n")
+	require.Contains(t, said, `3 values of env answer for the same pods; only env=\"prod\" is read`)
+	require.Contains(t, said, `cluster=~\"eu|us\",cluster!=\"us-old\" lets 2 values of cluster through for the same pods`)
+	require.Len(t, l.lines, 4, "nothing is said twice: %s", said)
+}
+
+func TestFiltersThatKeepNobodyOutAreNotSpokenOf(t *testing.T) {
+	var l logs
+	s := asking(t, &standIn{series: spread("env", "prod", "k8s.cluster.name", "eu")}, filtering("prod", `"k8s.cluster.name"!=""`))
+	s.log = l.logger()
+	require.NoError(t, s.Prepare(context.Background()))
+	require.EqualValues(t, 1, testutil.ToFloat64(s.metrics.filters.WithLabelValues("k8s.cluster.name")))
+	require.Len(t, l.lines, 1, l.lines)
+	require.Contains(t, l.lines[0], "History is there")
+}
+
+func TestWhatIsOnlyGoodToKnowMayFail(t *testing.T) {
+	var l logs
+	p := &standIn{series: day("env", "prod")}
+	s := asking(t, http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		body, _ := io.ReadAll(r.Body)
+		r.Body = io.NopCloser(bytes.NewReader(body))
+		for _, part := range []string{"kube_pod_owner", "quantile", "and+on"} {
+			if strings.Contains(string(body), part) {
+				refuse(w, 422, "execution", "query timed out in expression evaluation")
+				return
+			}
+		}
+		p.ServeHTTP(w, r)
+	}), filtering("prod"))
+	s.log = l.logger()
+	require.NoError(t, s.Prepare(context.Background()))
+	require.Len(t, l.lines, 4)
+	require.Zero(t, s.scrapeInterval())
+	require.Len(t, readAll(t, s), 1)
+}
+
+func TestEveryQueryHasEveryFilter(t *testing.T) {
+	p := &standIn{series: slices.Concat(day("env", "prod", "cluster", "eu", "job", "kubelet"),
+		[]stored{told("kube_pod_owner", "namespace", "store", "pod", "shop-0", "owner_kind", "StatefulSet", "owner_name", "shop", "env", "prod", "cluster", "eu")})}
+	for name, handler := range map[string]http.Handler{"remote read": p, "query_range": without404(p)} {
+		t.Run(name, func(t *testing.T) {
+			p.asked, p.reads = nil, nil
+			s := prepared(t, handler, filtering("prod", `cluster=~"eu|us"`, `cluster!="us"`), func(o *Options) { o.Job = "kubelet" })
+			_, err := s.Containers(context.Background())
+			require.NoError(t, err)
+			_, err = s.Owners(context.Background(), []string{"store"}, lastHour().Interval)
+			require.NoError(t, err)
+			require.Len(t, readAll(t, s), 1)
+			var selectors int
+			for _, a := range p.asked {
+				for _, text := range slices.Concat(a.form["query"], a.form["match[]"]) {
+					expression, err := promQL.ParseExpr(text)
+					require.NoError(t, err)
+					left := 0
+					for _, matchers := range parser.ExtractSelectors(expression) {
+						selectors++
+						for _, want := range s.options.filters() {
+							if !slices.ContainsFunc(matchers, func(m *labels.Matcher) bool { return m.String() == want.String() }) {
+								left++
+								require.Contains(t, text, " and on (", "only the count of others leaves out a label's filters")
+							}
+						}
+						if !strings.Contains(text, "kube_") {
+							require.Contains(t, selector(matchers), `job="kubelet"`)
+						}
+					}
+					require.LessOrEqual(t, left, 2, "and of one label alone")
+				}
+			}
+			require.Greater(t, selectors, 12)
+			for _, r := range p.reads {
+				for _, q := range r.Queries {
+					require.Equal(t, texts(append([]*labels.Matcher{equal("job", "kubelet")}, s.options.filters()...)), texts(p.internal(q.Matchers[len(q.Matchers)-4:])))
+				}
+			}
+			require.Equal(t, name == "remote read", len(p.reads) == 2)
 		})
 	}
 }

@@ -44,6 +44,8 @@ type standIn struct {
 
 	mu    sync.Mutex
 	asked []asked
+	// reads are the remote reads that were asked for.
+	reads []*prompb.ReadRequest
 }
 
 // stored is one series.
@@ -175,6 +177,9 @@ func (p *standIn) read(w http.ResponseWriter, body []byte) {
 		http.Error(w, err.Error(), http.StatusBadRequest)
 		return
 	}
+	p.mu.Lock()
+	p.reads = append(p.reads, request)
+	p.mu.Unlock()
 	if !slices.Contains(request.AcceptedResponseTypes, prompb.ReadRequest_STREAMED_XOR_CHUNKS) {
 		http.Error(w, "server does not support any of the requested response types", http.StatusBadRequest)
 		return
