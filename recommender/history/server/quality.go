@@ -29,6 +29,8 @@ const (
 	// warmUp is how long after its start, or after a fall by more than half, a container's memory may do what it
 	// likes, in milliseconds.
 	warmUp = 10 * minute
+	// ordinary is what any node has, in bytes: 8 GiB. A container's memory may grow to it from anything.
+	ordinary = 8 << 30
 	// maxLow is for how long a fall may be taken for a jump, in milliseconds.
 	maxLow = 60 * minute
 )
@@ -107,11 +109,11 @@ func cores(seconds float64, milliseconds int64) float64 {
 
 // gauge judges a container's bytes of memory.
 //
-// A JVM may start with 4 MiB and have 4 GiB a minute later; a batch job ends, and its next run begins small. So a
-// jump to another unit is only what else is not to be had: from a level that has stood for warmUp, in one step, by
-// 1000 or 1024 or their squares within 10 %, to more than twice of what this series ever had. What follows is dropped
-// until a value is nearer to the level before than to the jumped one. A wrong guess costs the rest of what is read at
-// once, a day at most: the next day begins at the new level, and believes it.
+// A JVM may start with 4 MiB and have 4 GiB a minute later; a shell may sleep for hours before what it starts does the
+// same. So a jump to another unit is only what else is not to be had: from a level that has stood for warmUp, in one step,
+// by 1000 or 1024 or their squares within 10 %, to more than twice of what this series ever had, and more than is ordinary.
+// What follows is dropped until a value is nearer to the level before than to the jumped one. A wrong guess costs the rest
+// of what is read at once, a day at most: the next day begins at the new level, and believes it.
 //
 // A fall by such a factor is dropped until it comes back, for maxLow at most. A container that starts small again
 // loses an hour of small values, which are nobody's peak.
@@ -163,7 +165,7 @@ func (g *gauge) jumps(p point) bool {
 	if p.v < minScale*g.good.v && g.good.v < minScale*p.v {
 		return false // nearly all
 	}
-	up := isScale(p.v/g.good.v) && p.v > 2*g.high
+	up := isScale(p.v/g.good.v) && p.v > 2*g.high && p.v > ordinary
 	if down := isScale(g.good.v / p.v); !up && !down || p.t-g.since < warmUp {
 		return false
 	}

@@ -53,11 +53,11 @@ func TestAJumpOfMemoryToAnotherUnitIsLeftOut(t *testing.T) {
 		"more than there is anywhere": {slices.Concat(every(0, 60, steadily(300*mebi)), every(30, 3, steadily(1e15)), every(32, 3, steadily(301*mebi))),
 			301 * mebi, history.Dropped{absurd: 3}},
 
-		"a JVM starts": {slices.Concat(every(0, 4, steadily(4*mebi)), every(2, 60, steadily(4*gibi))), 4 * gibi, history.Dropped{}},
-		"a JVM starts again in the same series": {slices.Concat(every(0, 60, steadily(3*gibi)), every(30, 4, steadily(4*mebi)), every(32, 60, steadily(4*gibi))),
-			4 * gibi, history.Dropped{}},
-		"it starts again, and waits with little": {slices.Concat(every(0, 60, steadily(4*gibi)), every(30, 300, steadily(4*mebi)), every(180, 60, steadily(4*gibi))),
-			4 * gibi, history.Dropped{unitJump: 120}},
+		"a JVM starts": {slices.Concat(every(0, 4, steadily(32*mebi)), every(2, 60, steadily(32*gibi))), 32 * gibi, history.Dropped{}},
+		"a JVM starts again in the same series": {slices.Concat(every(0, 60, steadily(24*gibi)), every(30, 4, steadily(32*mebi)), every(32, 60, steadily(32*gibi))),
+			32 * gibi, history.Dropped{}},
+		"it starts again, and waits with little": {slices.Concat(every(0, 60, steadily(32*gibi)), every(30, 300, steadily(32*mebi)), every(180, 60, steadily(32*gibi))),
+			32 * gibi, history.Dropped{unitJump: 120}},
 		"a garbage collector's saw": {every(0, 200, func(i int) float64 { return 100*mebi + float64(i%20)*200*mebi }), 3900 * mebi, history.Dropped{}},
 		"a batch job between naps": {every(0, 400, func(i int) float64 {
 			if i%100 > 80 {
@@ -66,9 +66,10 @@ func TestAJumpOfMemoryToAnotherUnitIsLeftOut(t *testing.T) {
 			return 20 * mebi
 		}), 2 * gibi, history.Dropped{}},
 		"growth by a thousand in a few steps": {every(0, 60, func(i int) float64 { return 4 * mebi * []float64{1, 1, 2, 30, 500, 1020}[i/10] }), 4 * mebi * 1020, history.Dropped{}},
+		"a shell that slept starts a job":     {slices.Concat(every(0, 60, steadily(2*mebi)), every(30, 60, steadily(2*gibi))), 2 * gibi, history.Dropped{}},
 		"from nothing":                        {slices.Concat(every(0, 60, steadily(0)), every(30, 60, steadily(gibi))), gibi, history.Dropped{}},
-		"another container after the end of one": {slices.Concat(every(0, 60, steadily(4*mebi)), []point{at(1800, stale)}, every(31, 60, steadily(4*gibi))),
-			4 * gibi, history.Dropped{}},
+		"another container after the end of one": {slices.Concat(every(0, 60, steadily(32*mebi)), []point{at(1800, stale)}, every(31, 60, steadily(32*gibi))),
+			32 * gibi, history.Dropped{}},
 	} {
 		t.Run(name, func(t *testing.T) {
 			got := mustStream(t, lasting(6*time.Hour), frame(t, usage.Memory, chunked(t, "shop", tc.points...)))

@@ -216,6 +216,8 @@ func TestABrokenStreamIsNoAnswer(t *testing.T) {
 	}{
 		"cut off":                    {good[:len(good)-3], "unexpected EOF"},
 		"cut in the checksum":        {good[:3], "unexpected EOF"},
+		"cut before the checksum":    {[]byte{5}, "a frame's checksum: unexpected EOF"},
+		"cut before the data":        {[]byte{5, 0, 0, 0, 0}, "a frame's data: unexpected EOF"},
 		"a bit flipped":              {flipped, "checksum"},
 		"an error text after it":     {append(bytes.Clone(good), "remote read: context canceled\n"...), "EOF"},
 		"a page of HTML":             {[]byte("<html><body>502 Bad Gateway</body></html>"), "frame"},
