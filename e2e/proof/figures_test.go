@@ -83,32 +83,35 @@ type way struct {
 	found map[string]estimates
 }
 
-// report writes the targets of all ways side by side, as shares of the first way's, and for how many containers all of a
-// way's estimates are near the first one's.
+// report writes the targets of all ways side by side, as shares of the first way's, and how many of a way's are near it.
 func report(out io.Writer, ways []way) {
+	live, others := ways[0], ways[1:]
 	table := tabwriter.NewWriter(out, 0, 0, 2, ' ', 0)
-	fmt.Fprintf(table, "\tcpu %s\t%s\tmemory %s\t%s\n", ways[0].name, names(ways[1:]), ways[0].name, names(ways[1:]))
-	within := make([]int, len(ways))
-	for _, container := range ways[0].containers() {
+	fmt.Fprintf(table, "target\tcpu %s\t%s\tmemory %s\t%s\n", live.name, names(others), live.name, names(others))
+	for _, container := range live.containers() {
 		fmt.Fprint(table, container)
-		live := ways[0].found[container]
 		for _, r := range usage.Resources {
-			fmt.Fprintf(table, "\t%s", amount(r, live[r].target))
-			for _, w := range ways[1:] {
-				fmt.Fprintf(table, "\t%s", share(r, live[r].target, w.found[container][r].target))
+			want := live.found[container][r].target
+			fmt.Fprintf(table, "\t%s", amount(r, want))
+			for _, w := range others {
+				fmt.Fprintf(table, "\t%s", share(r, want, w.found[container][r].target))
 			}
 		}
 		fmt.Fprintln(table)
-		for i, w := range ways {
-			if len(apart(live, w.found[container])) == 0 {
-				within[i]++
-			}
-		}
 	}
 	table.Flush()
-	for i, w := range ways[1:] {
-		fmt.Fprintf(out, "%s: %d of %d containers have target, lower and upper bound of both resources within a bucket of %s\n",
-			w.name, within[i+1], len(ways[0].found), ways[0].name)
+	for _, w := range others {
+		targets, all := 0, 0
+		for _, container := range live.containers() {
+			differences := apart(live.found[container], w.found[container])
+			if len(differences) == 0 {
+				all++
+			}
+			if !slices.ContainsFunc(differences, func(d string) bool { return strings.Contains(d, "target") }) {
+				targets++
+			}
+		}
+		fmt.Fprintf(out, "%s: within a bucket of %s are %d of %d containers' targets; with both bounds %d\n", w.name, live.name, targets, len(live.found), all)
 	}
 }
 

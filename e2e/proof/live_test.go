@@ -17,22 +17,22 @@ func watch(r history.Recording, w history.Workload) map[string]estimates {
 	r.Interval = 15 * time.Second
 	w.Scrape = history.Scrape{}
 	containers := model.ContainerNameToAggregateStateMap{}
-	seen := map[[2]string]*watched{}
+	seen := map[[2]string]*container{}
 	for s := range r.Samples(w) {
 		key := [2]string{s.Pod, s.Container}
 		if seen[key] == nil {
 			if containers[s.Container] == nil {
 				containers[s.Container] = model.NewAggregateContainerState()
 			}
-			seen[key] = &watched{state: model.NewContainerState(nil, containers[s.Container])}
+			seen[key] = &container{state: model.NewContainerState(nil, containers[s.Container])}
 		}
 		seen[key].visit(s)
 	}
 	return upstreamEstimates(containers)
 }
 
-// watched is one container of one pod under the eyes of the metrics server.
-type watched struct {
+// container is one container of one pod under the eyes of the metrics server.
+type container struct {
 	state *model.ContainerState
 	last  history.Sample
 }
@@ -44,7 +44,7 @@ const perVisit = time.Minute
 const slack = 5 * time.Second
 
 // visit takes what a kubelet knows at one moment.
-func (c *watched) visit(s history.Sample) {
+func (c *container) visit(s history.Sample) {
 	if c.last.Time.IsZero() {
 		c.last = s
 		return
@@ -59,7 +59,7 @@ func (c *watched) visit(s history.Sample) {
 	}
 }
 
-func (c *watched) tell(s history.Sample, cores float64) {
+func (c *container) tell(s history.Sample, cores float64) {
 	// Nanocores, which everybody rounds up to millicores.
 	milli := model.ResourceAmount(math.Ceil(math.Round(cores*1e9) / 1e6))
 	c.state.AddSample(&model.ContainerUsageSample{MeasureStart: s.Time, Usage: milli, Resource: model.ResourceCPU})

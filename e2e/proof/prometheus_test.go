@@ -1,8 +1,10 @@
 package proof
 
 import (
+	"bytes"
 	"context"
 	"fmt"
+	"io"
 	"net"
 	"net/http"
 	"net/http/httptest"
@@ -99,22 +101,33 @@ func serve(t *testing.T, r history.Recording) string {
 
 // withoutRemoteRead returns the URL of what stands in front of the Prometheus at target and has no remote read, as
 // Thanos has none.
-func withoutRemoteRead(t testing.TB, target string) string {
+func withoutRemoteRead(t *testing.T, target string) string {
 	t.Helper()
-	server := httptest.NewServer(queriesOnly(t, target))
+	server, err := queriesOnly(target)
+	require.NoError(t, err)
 	t.Cleanup(server.Close)
 	return server.URL
 }
 
-func queriesOnly(t require.TestingT, target string) http.Handler {
+func queriesOnly(target string) (*httptest.Server, error) {
 	to, err := url.Parse(target)
-	require.NoError(t, err)
+	if err != nil {
+		return nil, err
+	}
 	proxy := httputil.NewSingleHostReverseProxy(to)
-	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+	return httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		if strings.HasSuffix(r.URL.Path, "/api/v1/read") {
 			http.NotFound(w, r)
 			return
 		}
+		// Read whole before it is passed on: else, where the answer begins before the end of the body was seen, this server
+		// closes the body, and with that the proxy's request fails while it is answered.
+		body, err := io.ReadAll(r.Body)
+		if err != nil {
+			http.Error(w, err.Error(), http.StatusBadRequest)
+			return
+		}
+		r.Body = io.NopCloser(bytes.NewReader(body))
 		proxy.ServeHTTP(w, r)
-	})
+	})), nil
 }

@@ -79,3 +79,41 @@ func replayed(traces []history.Trace) []history.Workload {
 	}
 	return all
 }
+
+// kinds has a workload of every kind, whose names begin alike.
+func kinds() []history.Workload {
+	var all []history.Workload
+	for _, w := range []history.Workload{
+		{Name: "shop", Kind: history.StatefulSet, Replicas: 2},
+		{Name: "shop-rc", Kind: history.DaemonSet, Replicas: 2, Rollout: 20 * time.Hour},
+		{Name: "shop-api", Kind: history.ReplicaSet, Replicas: 2},
+		{Name: "shop-job", Kind: history.Job, Replicas: 1},
+		{Name: "shop-report", Kind: history.CronJob, Replicas: 1, Rollout: 6 * time.Hour, Lasting: time.Hour},
+		{Name: "shop-web", Kind: history.Deployment, Replicas: 2, Rollout: 5 * time.Hour},
+	} {
+		w.Namespace = "kinds"
+		w.Containers = one(history.Steady(0.1+0.1*float64(len(all)), 0.1), history.Steady(float64(100+50*len(all))*mib, 0.1))
+		all = append(all, w.In(environment, 1))
+	}
+	return all
+}
+
+// spoilt are alike but for what is wrong with what was scraped of them.
+func spoilt() []history.Workload {
+	var all []history.Workload
+	for _, f := range []struct {
+		name   string
+		faults history.Faults
+	}{
+		{"nans", history.NaNs}, {"infinities", history.Infinities}, {"negatives", history.Negatives}, {"unit-jump", history.UnitJump},
+		{"counter-reset", history.CounterReset}, {"gap", history.Gap}, {"missing-labels", history.MissingLabels},
+		{"other-environment", history.OtherEnvironment}, {"all-but-the-jump", history.AllFaults &^ history.UnitJump},
+	} {
+		w := history.Workload{
+			Namespace: "spoilt", Name: f.name, Kind: history.Deployment, Replicas: 2, Scrape: history.Scrape{Faults: f.faults},
+			Containers: one(history.Bursty(history.Steady(0.3, 0.2), 3, time.Hour, 20*time.Minute), history.Steady(400*mib, 0.1)),
+		}
+		all = append(all, w.In(environment, 1))
+	}
+	return all
+}
