@@ -91,6 +91,11 @@ bench: ## Measure the recommender's parts beside upstream's, in one run; ends wi
 bench-cluster: programs ## Measure it beside upstream's on a simulated cluster with 2000 VPAs and 10000 pods (some 15 minutes)
 	cd e2e && $(GO) run ./cmd/benchcluster
 
+SIZES ?= 500 2000
+.PHONY: bench-history
+bench-history: ## Measure reading history beside upstream's, on a real Prometheus with SIZES="500 2000" containers (some 5 minutes; 2 GB of cache)
+	cd e2e && $(GO) test ./proof -run '^TestReport$$' -count=1 -timeout 3h -v -report -sizes='$(SIZES)'
+
 ##### Clean it
 
 .PHONY: clean
