@@ -45,26 +45,27 @@ func (s *Server) refusal(r *http.Response) error {
 	if r.StatusCode/100 == 2 && !page {
 		return nil
 	}
-	var text string
-	if page {
-		text = "it answered with a web page, not with Prometheus' API; check --prometheus-address, and the authentication where a proxy stands before the server"
-	} else {
+	text := "it answered with a web page, not with Prometheus' API; check --prometheus-address, and the authentication where a proxy stands before the server"
+	var said string
+	if !page {
 		// What cannot be read of it is not missed: the status is known.
 		raw, _ := io.ReadAll(io.LimitReader(r.Body, maxRefusal))
-		text = words(raw)
+		said = words(raw)
+		text = clip(said)
 	}
 	err := errors.New(strings.TrimSuffix(fmt.Sprintf("%s answered %d %s: %s", s.name, r.StatusCode, http.StatusText(r.StatusCode), text), ": "))
-	return s.classified(r, err, text, page)
+	return s.classified(r, err, said)
 }
 
-func (s *Server) classified(r *http.Response, err error, text string, page bool) error {
+// classified is err as what helps, by the status and what the server said.
+func (s *Server) classified(r *http.Response, err error, said string) error {
 	status := r.StatusCode
 	switch {
 	case status == http.StatusUnauthorized || status == http.StatusForbidden:
 		return fmt.Errorf("%w: %w", history.ErrDenied, err)
-	case status == http.StatusTooManyRequests || status/100 == 5 && !page && busy.MatchString(text):
+	case status == http.StatusTooManyRequests || status/100 == 5 && busy.MatchString(said):
 		return &history.BusyError{After: retryAfter(r.Header.Get("Retry-After"), s.now()), Err: err}
-	case status == http.StatusRequestEntityTooLarge || status == http.StatusGatewayTimeout || status/100 >= 4 && !page && limits.MatchString(text):
+	case status == http.StatusRequestEntityTooLarge || status == http.StatusGatewayTimeout || status/100 >= 4 && limits.MatchString(said):
 		return fmt.Errorf("%w: %w", history.ErrTooLarge, err)
 	case status == http.StatusServiceUnavailable:
 		return &history.BusyError{After: retryAfter(r.Header.Get("Retry-After"), s.now()), Err: err}
@@ -85,7 +86,7 @@ func isPage(contentType string) bool {
 	return kind == "text/html" || kind == "application/xhtml+xml"
 }
 
-// words are what a server says of an error, in one short line: the error of Prometheus' API, or the text as it is.
+// words are what a server says of an error, in one line: the error of Prometheus' API, or the text as it is.
 func words(body []byte) string {
 	var api struct {
 		ErrorType, Error, Message string
@@ -97,7 +98,7 @@ func words(body []byte) string {
 			text = api.Message
 		}
 	}
-	return clip(steady(text))
+	return steady(text)
 }
 
 // clip is s in at most maxWords bytes of whole characters.
@@ -114,6 +115,7 @@ var passing = []struct {
 	with string
 }{
 	{regexp.MustCompile(`\S+:\d+->`), ""},                                                // our own port
+	{regexp.MustCompile(`query="(?:[^"\\]|\\.)*"`), "query=…"},                           // our own, which VictoriaMetrics repeats before its words
 	{regexp.MustCompile(`stream ID \d+; `), ""},                                          // HTTP/2
 	{regexp.MustCompile(`LastStreamID=\d+`), "LastStreamID=…"},                           // HTTP/2
 	{regexp.MustCompile(`current time \S+ is `), "it is "},                               // a certificate

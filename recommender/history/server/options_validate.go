@@ -8,7 +8,6 @@ import (
 	"time"
 
 	"github.com/prometheus/common/model"
-	"github.com/prometheus/prometheus/model/labels"
 
 	"github.com/sartor-vpa/sartor/pkg/flags"
 )
@@ -48,7 +47,7 @@ func (o *Options) Validate() error {
 // reserved refuses a filter by a label that says which pod a series is of. Each query has these labels already, and
 // kube-state-metrics', which gets the filters too, means other things by some of them.
 func (o *Options) reserved(flag, label, value string) flags.Check {
-	ours := []string{labels.MetricName, o.Labels.Namespace, o.Labels.Pod, o.Labels.Container}
+	ours := []string{model.MetricNameLabel, o.Labels.Namespace, o.Labels.Pod, o.Labels.Container}
 	return flags.Check{OK: !slices.Contains(ours, label) || label == "", Flag: flag, Value: value,
 		Must: fmt.Sprintf("must be about another label than %q: which pods are read is what the VPAs say", label)}
 }

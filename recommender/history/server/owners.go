@@ -10,6 +10,7 @@ import (
 	"net/url"
 
 	"github.com/go-json-experiment/json/jsontext"
+	"github.com/prometheus/common/model"
 	"github.com/prometheus/prometheus/model/labels"
 
 	"github.com/sartor-vpa/sartor/pkg/usage"
@@ -41,8 +42,8 @@ func (s *Server) Containers(ctx context.Context) (map[string]int, error) {
 	return containers, nil
 }
 
-// maxLinks bounds the answer to one request for owners, in series: some hundred megabytes of them.
-const maxLinks = 1 << 20
+// maxLinks bounds the answer to one request for owners, in series: some fifty megabytes of them.
+const maxLinks = 1 << 18
 
 // links are the series of kube-state-metrics that say who owns whom, and the label that names who is owned.
 var links = map[string]struct{ kind, name string }{
@@ -75,7 +76,7 @@ func (s *Server) ownersRequest(label string, namespaces []string, span history.I
 	parameters.Set("start", seconds(span.From))
 	parameters.Set("end", seconds(span.To))
 	for _, metric := range []string{"kube_pod_owner", "kube_replicaset_owner", "kube_job_owner"} {
-		matchers := append([]*labels.Matcher{equal(labels.MetricName, metric), oneOf(label, namespaces)}, s.options.filters()...)
+		matchers := append([]*labels.Matcher{equal(model.MetricNameLabel, metric), oneOf(label, namespaces)}, s.options.filters()...)
 		parameters.Add("match[]", selector(matchers))
 	}
 	return parameters

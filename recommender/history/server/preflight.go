@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"github.com/golang/snappy"
+	"github.com/prometheus/common/model"
 	"github.com/prometheus/prometheus/model/labels"
 	"github.com/prometheus/prometheus/prompb"
 
@@ -192,7 +193,7 @@ func (s *Server) lookAround(ctx context.Context, v *view) {
 // findOwners looks for kube-state-metrics. Its namespace and pod are called exported_ where Prometheus wrote its own over them.
 func (s *Server) findOwners(ctx context.Context, v *view, at time.Time) error {
 	for _, label := range []string{"exported_namespace", "namespace"} {
-		count, err := s.scalar(ctx, "count("+selector(append([]*labels.Matcher{equal(labels.MetricName, "kube_pod_owner"), unequal(label, "")}, s.options.filters()...))+")", at)
+		count, err := s.scalar(ctx, "count("+selector(append([]*labels.Matcher{equal(model.MetricNameLabel, "kube_pod_owner"), unequal(label, "")}, s.options.filters()...))+")", at)
 		if err != nil {
 			return err
 		}

@@ -101,7 +101,7 @@ func (s *Server) values(ctx context.Context, at time.Time, label string, matcher
 
 // missing is the error where there are no series of the memory metric that say whose they are.
 func (s *Server) missing(ctx context.Context, now time.Time) error {
-	metric := equal(labels.MetricName, s.options.MemoryMetric)
+	metric := equal(model.MetricNameLabel, s.options.MemoryMetric)
 	ago, count, err := s.newest(ctx, now, []*labels.Matcher{metric})
 	if err != nil {
 		return err

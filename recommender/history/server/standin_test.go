@@ -39,6 +39,10 @@ type standIn struct {
 	series []stored
 	// external are Prometheus' external labels: remote read knows them, queries do not.
 	external map[string]string
+	// wholeChunks: remote read sends chunks as they are, with values outside the range.
+	wholeChunks bool
+	// fault is written into the frames of a remote read, after the first.
+	fault string
 	// maxSamples is how many samples a query may load; 0: Prometheus' 50 million.
 	maxSamples int
 
@@ -150,7 +154,11 @@ func (p *standIn) query(w http.ResponseWriter, r *http.Request) {
 	case result.Err != nil:
 		refuse(w, http.StatusUnprocessableEntity, "execution", result.Err.Error())
 	default:
-		answerJSON(w, http.StatusOK, map[string]any{"status": "success", "data": map[string]any{"resultType": result.Value.Type(), "result": result.Value}})
+		value := any(result.Value)
+		if result.Value.String() == "" {
+			value = []any{} // and not null
+		}
+		answerJSON(w, http.StatusOK, map[string]any{"status": "success", "data": map[string]any{"resultType": result.Value.Type(), "result": value}})
 	}
 }
 
@@ -187,6 +195,9 @@ func (p *standIn) read(w http.ResponseWriter, body []byte) {
 	w.Header().Set("Content-Type", "application/x-streamed-protobuf; proto=prometheus.ChunkedReadResponse")
 	for i, q := range request.Queries {
 		for _, s := range p.matching(p.internal(q.Matchers), q.StartTimestampMs, q.EndTimestampMs) {
+			if p.wholeChunks {
+				s = p.whole(s)
+			}
 			answer := &prompb.ChunkedReadResponse{QueryIndex: int64(i), ChunkedSeries: []*prompb.ChunkedSeries{{Labels: p.outside(s.labels)}}}
 			for some := range slices.Chunk(s.points, 120) {
 				answer.ChunkedSeries[0].Chunks = append(answer.ChunkedSeries[0].Chunks, chunkOf(some))
@@ -196,8 +207,17 @@ func (p *standIn) read(w http.ResponseWriter, body []byte) {
 				panic(err)
 			}
 			_, _ = w.Write(framed(data))
+			if p.fault != "" {
+				_, _ = io.WriteString(w, p.fault+"\n") // as http.Error does where the status is sent already
+				return
+			}
 		}
 	}
+}
+
+// whole is a series with all of its values.
+func (p *standIn) whole(of stored) stored {
+	return p.series[slices.IndexFunc(p.series, func(s stored) bool { return labels.Equal(s.labels, of.labels) })]
 }
 
 // internal are matchers as remote read means them: an external label is one that no stored series has.
