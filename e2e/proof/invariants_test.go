@@ -1,6 +1,7 @@
 package proof
 
 import (
+	"strings"
 	"testing"
 	"time"
 
@@ -89,5 +90,22 @@ func TestWhatIsWrongWithScrapesMovesNothing(t *testing.T) {
 	both(t, func(t *testing.T, url func(*testing.T, history.Recording) string) {
 		r := short(spoilt())
 		requireNear(t, watched(r), ours(t, "read", reading{url: url(t, r), step: time.Minute}.of(r), r.Workloads))
+	})
+}
+
+// TestLinksTellWhatNamesDoNot has pods of two workloads whose names Kubernetes cut before they differ.
+func TestLinksTellWhatNamesDoNot(t *testing.T) {
+	both(t, func(t *testing.T, url func(*testing.T, history.Recording) string) {
+		long := strings.Repeat("long-", 12)
+		var all []history.Workload
+		for i, name := range []string{long + "a", long + "b"} {
+			cpu, memory := history.Steady(0.2+float64(i), 0.1), history.Steady(float64(200+300*i)*mib, 0.1)
+			all = append(all, history.Workload{
+				Env: environment, Namespace: "long", Name: name, Kind: history.Deployment, Replicas: 2, Containers: one(cpu, memory),
+			})
+		}
+		r := short(all)
+		r.KubeStateMetrics = true
+		requireNear(t, watched(r), ours(t, "read", reading{url: url(t, r), step: time.Minute}.of(r), all))
 	})
 }
