@@ -52,15 +52,15 @@ type point struct {
 
 // counter judges the increases of a counter of CPU seconds.
 //
-// A counter falls when its container starts again, and begins near 0 then. Where one falls and is at once back where
-// it would have been, the low value was a fault, and the way back up is no usage. That is only asked above
-// suspectCores: below, a container that starts again does the same.
+// A counter falls when its container starts again, and begins near 0 then. Where one falls and is back within maxGap, the
+// low value was a fault, and the way back up is no usage. That is only asked above suspectCores: below, a container that
+// starts again may do the same.
 //
 // A counter that grows by about 1000 or 1024 times, faster than any container computes, has changed its unit. All
 // its increases are wrong by that factor from then on, until it falls. What begins with the wrong unit, before the
 // interval that was read, cannot be told from a busy container, unless it is more than maxCores.
 type counter struct {
-	// high is the largest value before a fall; high.t is 0 if there was none.
+	// high is the value before a fall, before the first of those within maxGap; high.t is 0 if there was none.
 	high   point
 	jumped bool
 }
@@ -73,7 +73,7 @@ func (c *counter) judge(a, b point) string {
 		c.jumped = gained >= 0
 		return unitJump
 	case gained < 0:
-		if a.v > c.high.v {
+		if a.t-c.high.t > maxGap {
 			c.high = a
 		}
 		return counterReset
@@ -90,7 +90,7 @@ func (c *counter) judge(a, b point) string {
 
 func (c *counter) suspect(a, b point) string {
 	switch {
-	case c.high.t != 0 && b.v >= c.high.v && cores(b.v-c.high.v, b.t-c.high.t) <= suspectCores:
+	case b.v >= c.high.v && b.t-c.high.t <= maxGap:
 		c.high = point{}
 		return counterReset
 	case isScale(b.v / a.v):

@@ -87,7 +87,7 @@ func TestWhatIsNoUsageIsDroppedFromRangesToo(t *testing.T) {
 	}
 	for v, want := range map[string]history.Dropped{
 		"NaN": {notANumber: 2}, "+Inf": {notANumber: 2}, "-Inf": {notANumber: 2}, "-1e-9": {negative: 2},
-		"10001": {absurd: 1}, "1e14": {absurd: 2}, "10000": {},
+		"10001": {absurd: 1}, "1e14": {absurd: 2}, "18446744073709551617": {absurd: 2}, "10000": {},
 	} {
 		got, err := matrixOf(tenMinutes, 5*time.Minute, success(series(v)), success(series(v)))
 		require.NoError(t, err, v)
@@ -97,7 +97,7 @@ func TestWhatIsNoUsageIsDroppedFromRangesToo(t *testing.T) {
 
 func TestTheOrderOfTheFieldsDoesNotMatter(t *testing.T) {
 	body := `
-	{ "infos": ["PromQL info: metric might not be a counter"], "warnings": ["PromQL warning: quantile"], "isPartial": false,
+	{ "infos": ["PromQL info: metric might not be a counter"], "warnings": ["PromQL warning: quantile", "PromQL info: as Prometheus said it once"], "isPartial": false,
 	  "data": { "stats": {"a": [[[{}]]]}, "result": [
 	    { "values": [ [ ` + fmt.Sprint(begin.Unix()+300) + ` , "0.5" ] , [` + fmt.Sprint(begin.Unix()+600) + `,"1"] ], "histograms": [[1,{"count":"1"}]], "metric": ` + shopMetric + ` },
 	    { "values": [], "metric": {"pod":"p\u00e9", "namespace":"n", "container":"c"} } ],
