@@ -43,7 +43,7 @@ func (s *Server) post(ctx context.Context, path string, header http.Header, body
 }
 
 var (
-	errOurTimeout = errors.New("--prometheus-query-timeout is over")
+	errOurTimeout = errors.New("no answer within --prometheus-query-timeout")
 	errNoURL      = errors.New("its address is no URL")
 )
 
@@ -72,7 +72,7 @@ func (a *answer) Close() error {
 // network is what to say of an error that is not the server's words.
 func (s *Server) network(ctx context.Context, err error) error {
 	if errors.Is(context.Cause(ctx), errOurTimeout) {
-		return fmt.Errorf("%w: no answer within --prometheus-query-timeout=%v", history.ErrTooLarge, model.Duration(s.options.QueryTimeout))
+		return fmt.Errorf("%w: %w=%v", history.ErrTooLarge, errOurTimeout, model.Duration(s.options.QueryTimeout))
 	}
 	return stable(err)
 }

@@ -28,7 +28,11 @@ func (o *Options) matchers(r usage.Resource, namespaces []string, pods string) (
 	if r == usage.Memory {
 		metric = o.MemoryMetric
 	}
-	all := []*labels.Matcher{equal(model.MetricNameLabel, metric), oneOf(o.Labels.Namespace, namespaces)}
+	in, err := oneOf(o.Labels.Namespace, namespaces)
+	if err != nil {
+		return nil, err
+	}
+	all := []*labels.Matcher{equal(model.MetricNameLabel, metric), in}
 	if pods != "" {
 		m, err := labels.NewMatcher(labels.MatchRegexp, o.Labels.Pod, pods)
 		if err != nil {
@@ -53,18 +57,22 @@ func unequal(name, value string) *labels.Matcher {
 }
 
 // oneOf matches each of the values literally, and any value but the empty one if there are none.
-func oneOf(name string, values []string) *labels.Matcher {
+func oneOf(name string, values []string) (*labels.Matcher, error) {
 	switch len(values) {
 	case 0:
-		return unequal(name, "")
+		return unequal(name, ""), nil
 	case 1:
-		return equal(name, values[0])
+		return equal(name, values[0]), nil
 	}
 	quoted := make([]string, len(values))
 	for i, v := range values {
 		quoted[i] = regexp.QuoteMeta(v)
 	}
-	return labels.MustNewMatcher(labels.MatchRegexp, name, strings.Join(quoted, "|"))
+	m, err := labels.NewMatcher(labels.MatchRegexp, name, strings.Join(quoted, "|"))
+	if err != nil {
+		return nil, fmt.Errorf("values of %s: %w", name, err)
+	}
+	return m, nil
 }
 
 // selector is the text of matchers in PromQL.

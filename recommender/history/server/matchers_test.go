@@ -13,7 +13,7 @@ import (
 
 // hostile are values that would be more than a value if they became part of a query as text.
 var hostile = []string{
-	`prod`, `a"b`, `a\b`, `"} or vector(1) #`, `{x="y"}`, "line\nbreak", "a`b", `it's`, `.*`, `prod|dev`, `^$`, `(`, `[`, `$1`, ` prod `, "tab\t", "日本", `\`, `\"`, `%s`, "\x00", "\u2028",
+	`prod`, `a"b`, `a\b`, `"} or vector(1) #`, `{x="y"}`, "line\nbreak", "a`b", `it's`, `.*`, `prod|dev`, `^$`, `(`, `[`, `$1`, ` prod `, "tab\t", "日本", `\`, `\"`, `%s`, "\x00", "\u2028", "\uFFFD", "\xff",
 }
 
 func TestMatchersAreReadAsPromQLReadsThem(t *testing.T) {

@@ -4,19 +4,14 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"io"
 	"math"
-	"mime"
-	"net/http"
-	"regexp"
 	"time"
 
-	"github.com/golang/snappy"
 	"github.com/prometheus/common/model"
 	"github.com/prometheus/prometheus/model/labels"
-	"github.com/prometheus/prometheus/prompb"
 
 	"github.com/sartor-vpa/sartor/pkg/usage"
+	"github.com/sartor-vpa/sartor/recommender/history"
 )
 
 // lookBack is how long ago series of ours are looked for, one after the other: history is wanted, too, if a server has
@@ -27,6 +22,8 @@ var lookBack = [...]time.Duration{0, time.Hour, 6 * time.Hour, 24 * time.Hour, 3
 type view struct {
 	// ago is how long before now the server has series of ours.
 	ago time.Duration
+	// streams: history is read by streamed remote read.
+	streams bool
 	// hidden: the filters match in remote read alone, because Prometheus adds the label only to what leaves it.
 	hidden bool
 	// namespaces is kube-state-metrics' label of the namespace that it tells of; empty: the server has no such series.
@@ -43,8 +40,9 @@ func (s *Server) Prepare(ctx context.Context) error {
 		s.lookAround(ctx, &v)
 	}
 	s.seen.Store(&v)
+	s.metrics.remoteRead.Set(map[bool]float64{true: 1}[v.streams])
 	s.say("found", "History is there", "server", s.name, "filters", texts(s.options.filters()), "endedAgo", v.ago,
-		"remoteRead", s.streams.Load(), "kubeStateMetrics", v.namespaces != "", "scrapeInterval", s.scrapeInterval())
+		"remoteRead", v.streams, "kubeStateMetrics", v.namespaces != "", "scrapeInterval", s.scrapeInterval())
 	return nil
 }
 
@@ -68,11 +66,7 @@ func (s *Server) look(ctx context.Context) (view, error) {
 		return view{}, err
 	}
 	streams, err := s.tryRemoteRead(ctx, at)
-	if err != nil {
-		return view{}, err
-	}
-	s.setStreams(streams)
-	return view{ago: ago}, nil
+	return view{ago: ago, streams: streams}, err
 }
 
 // lookAtCPU makes sure that there is CPU usage, too.
@@ -81,7 +75,7 @@ func (s *Server) lookAtCPU(ctx context.Context, at time.Time, o *Options) error 
 	if err != nil {
 		return err
 	}
-	count, err := s.scalar(ctx, "count("+selector(cpu)+")", at)
+	count, err := s.howMany(ctx, cpu, at)
 	if err != nil {
 		return err
 	}
@@ -96,7 +90,7 @@ func (s *Server) lookAtCPU(ctx context.Context, at time.Time, o *Options) error 
 // newest is how long ago there were series that match, and how many; none are 0.
 func (s *Server) newest(ctx context.Context, now time.Time, matchers []*labels.Matcher) (ago time.Duration, count float64, err error) {
 	for _, ago := range lookBack {
-		count, err := s.scalar(ctx, "count("+selector(matchers)+")", now.Add(-ago))
+		count, err := s.howMany(ctx, matchers, now.Add(-ago))
 		if err != nil || count > 0 {
 			return ago, count, err
 		}
@@ -104,77 +98,28 @@ func (s *Server) newest(ctx context.Context, now time.Time, matchers []*labels.M
 	return 0, 0, nil
 }
 
-// tryRemoteRead reports whether the server streams by remote read what it has by PromQL. It reads one series of ours: where
-// a label is one of Prometheus' external labels and that of series, too, remote read means the other.
-func (s *Server) tryRemoteRead(ctx context.Context, at time.Time) (bool, error) {
-	memory, err := s.options.matchers(usage.Memory, nil, "")
-	if err != nil {
-		return false, err
+// howMany is how many series match at a time. Where they are more than the server counts, they are infinitely many: history
+// can be read, in parts.
+func (s *Server) howMany(ctx context.Context, matchers []*labels.Matcher, at time.Time) (float64, error) {
+	count, err := s.scalar(ctx, "count("+selector(matchers)+")", at)
+	if isLimit(err) {
+		return math.Inf(1), nil
 	}
-	rows, err := s.query(ctx, "topk(1,"+selector(memory)+")", at)
-	if err != nil || len(rows) == 0 {
-		return false, err
-	}
-	of := rows[0].labels
-	one, err := s.options.matchers(usage.Memory, []string{of[s.options.Labels.Namespace]}, regexp.QuoteMeta(of[s.options.Labels.Pod]))
-	if err != nil {
-		return false, err
-	}
-	streams, some, err := s.glimpse(ctx, one, at)
-	if streams && !some {
-		s.say("streams", "History is read by query_range: remote read does not give what a query gives, which happens where a label of the filters is one of Prometheus' external_labels, too",
-			"server", s.name, "filters", selector(s.options.filters()))
-	}
-	return streams && some, err
+	return count, err
 }
 
-// glimpse asks for what matched shortly before a time by streamed remote read. It reports whether the server streams, and
-// whether it has any.
-func (s *Server) glimpse(ctx context.Context, matchers []*labels.Matcher, at time.Time) (streams, some bool, err error) {
-	defer func() { s.count(apiRead, err) }()
-	query := &prompb.Query{StartTimestampMs: at.Add(-5 * time.Minute).UnixMilli(), EndTimestampMs: at.UnixMilli()}
-	for _, m := range matchers {
-		query.Matchers = append(query.Matchers, &prompb.LabelMatcher{Type: matcherTypes[m.Type], Name: m.Name, Value: m.Value})
-	}
-	data, err := (&prompb.ReadRequest{Queries: []*prompb.Query{query}, AcceptedResponseTypes: []prompb.ReadRequest_ResponseType{prompb.ReadRequest_STREAMED_XOR_CHUNKS}}).Marshal()
-	if err != nil {
-		return false, false, fmt.Errorf("encoding a remote read request: %w", err)
-	}
-	response, err := s.post(ctx, pathRead, remoteHeader(), snappy.Encode(nil, data))
-	if lacks(err) {
-		return false, false, nil
-	}
-	if err != nil {
-		return false, false, err
-	}
-	defer response.Body.Close()
-	if kind, _, _ := mime.ParseMediaType(response.Header.Get("Content-Type")); kind != streamed {
-		return false, false, nil
-	}
-	// One byte says that there is a series. The rest is left where it is.
-	n, err := response.Body.Read(make([]byte, 1))
-	if n == 0 && !errors.Is(err, io.EOF) {
-		return true, false, err
-	}
-	return true, n > 0, nil
+// isLimit reports whether the server could have given an answer if it were smaller, and said so.
+func isLimit(err error) bool {
+	return errors.Is(err, history.ErrTooLarge) && !errors.Is(err, errOurTimeout)
 }
 
-// lacks reports whether an error is that of a server without remote read. Some know the path and not the method, and
-// VictoriaMetrics calls a path that it does not know a bad request.
-func lacks(err error) bool {
-	var of *statusError
-	if !errors.As(err, &of) {
-		return false
-	}
-	switch of.status {
-	case http.StatusNotFound, http.StatusMethodNotAllowed, http.StatusBadRequest, http.StatusNotImplemented:
-		return true
-	}
-	return false
-}
+// aMoment is how long it may take to find out what is only good to know. Who wants history waits for it.
+const aMoment = time.Minute
 
 // lookAround finds out what is good to know. History can be read without it.
 func (s *Server) lookAround(ctx context.Context, v *view) {
+	ctx, cancel := context.WithTimeout(ctx, aMoment)
+	defer cancel()
 	at := s.now().Add(-v.ago)
 	for _, one := range []struct {
 		what string

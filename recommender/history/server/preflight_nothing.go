@@ -54,8 +54,7 @@ func (s *Server) lookBehind(ctx context.Context, now time.Time) (view, error) {
 	if err := s.lookAtCPU(ctx, at, s.options.unfiltered()); err != nil {
 		return view{}, err
 	}
-	s.setStreams(true)
-	return view{ago: ago, hidden: true}, nil
+	return view{ago: ago, streams: true, hidden: true}, nil
 }
 
 // filteredOut is the error where the filters let nothing through of what there is.

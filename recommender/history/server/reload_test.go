@@ -63,7 +63,7 @@ func TestHeadersOfTheHTTPConfigAreSentWithEveryRequest(t *testing.T) {
 	p := &standIn{series: append(day(), chain("")...)}
 	s := prepared(t, p, configured(t, "basic_auth: {username: u, password: p}\nhttp_headers: {X-Scope-OrgID: {values: [team-a]}}\n"))
 	readAll(t, s)
-	s.setStreams(false)
+	s.seen.Store(&view{namespaces: "namespace"})
 	readAll(t, s)
 	_, err := s.Owners(context.Background(), []string{"store"}, lastHour().Interval)
 	require.NoError(t, err)

@@ -29,9 +29,8 @@ type Server struct {
 	metrics *metrics
 	log     logr.Logger
 	now     func() time.Time
-	// seen is what Prepare found; streams is whether history is read by streamed remote read.
-	seen    atomic.Pointer[view]
-	streams atomic.Bool
+	// seen is what Prepare found.
+	seen atomic.Pointer[view]
 	// interval is between two values of a series, in nanoseconds; 0: not known.
 	interval atomic.Int64
 	// said is what was last logged about each thing.
@@ -55,16 +54,6 @@ func New(client *http.Client, o Options, log logr.Logger, r prometheus.Registere
 
 // scrapeInterval is the usual time between two values of a series; 0: not known.
 func (s *Server) scrapeInterval() time.Duration { return time.Duration(s.interval.Load()) }
-
-// setStreams chooses the way to read.
-func (s *Server) setStreams(streams bool) {
-	s.streams.Store(streams)
-	value := 0.0
-	if streams {
-		value = 1
-	}
-	s.metrics.remoteRead.Set(value)
-}
 
 // read counts what a query gave.
 func (s *Server) read(api string, report history.Report, err error) {

@@ -32,7 +32,7 @@ func TestEveryServerGivesTheSameHistory(t *testing.T) {
 			s := behind(t, tc.server(p), tc.path, filtering("prod"))
 			ctx := context.Background()
 			require.NoError(t, s.Prepare(ctx))
-			require.Equal(t, tc.streams, s.streams.Load())
+			require.Equal(t, tc.streams, s.seen.Load().streams)
 			require.Equal(t, 30*time.Second, s.scrapeInterval())
 			containers, err := s.Containers(ctx)
 			require.NoError(t, err)

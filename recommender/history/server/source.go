@@ -12,17 +12,19 @@ var _ history.Source = (*Server)(nil)
 
 // Read reads by remote read if the server has it. If it has it no more, query_range takes its place from then on.
 func (s *Server) Read(ctx context.Context, q history.Query, each func(history.Usage)) (history.Report, error) {
-	if s.streams.Load() {
+	if v := s.seen.Load(); v.streams {
 		report, err := s.readRemote(ctx, q, each)
 		s.read(apiRead, report, err)
 		if !errors.Is(err, errNoRemoteRead) {
 			return report, err
 		}
-		if s.seen.Load().hidden {
+		if v.hidden {
 			return report, fmt.Errorf("queries do not find what the filters mean: %w", err)
 		}
-		if s.streams.CompareAndSwap(true, false) {
-			s.setStreams(false)
+		next := *v
+		next.streams = false
+		if s.seen.CompareAndSwap(v, &next) {
+			s.metrics.remoteRead.Set(0)
 			s.log.Info("History is read by query_range from now on", "server", s.name, "reason", err.Error())
 		}
 	}

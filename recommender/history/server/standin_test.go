@@ -25,8 +25,6 @@ import (
 	"github.com/prometheus/prometheus/promql"
 	"github.com/prometheus/prometheus/promql/parser"
 	"github.com/prometheus/prometheus/storage"
-	"github.com/prometheus/prometheus/tsdb/chunkenc"
-	"github.com/prometheus/prometheus/util/annotations"
 	"github.com/stretchr/testify/require"
 )
 
@@ -258,49 +256,6 @@ func (p *standIn) matching(matchers []*labels.Matcher, from, to int64) (all []st
 	}
 	slices.SortFunc(all, func(a, b stored) int { return labels.Compare(a.labels, b.labels) })
 	return all
-}
-
-// Querier implements storage.Queryable for PromQL's engine.
-func (p *standIn) Querier(from, to int64) (storage.Querier, error) {
-	return &storage.MockQuerier{SelectMockFunction: func(_ bool, _ *storage.SelectHints, matchers ...*labels.Matcher) storage.SeriesSet {
-		return &set{found: p.matching(matchers, from, to)}
-	}}, nil
-}
-
-type set struct{ found []stored }
-
-func (s *set) Next() bool {
-	if len(s.found) > 0 && s.found[0].points == nil {
-		s.found = s.found[1:]
-	}
-	return len(s.found) > 0
-}
-
-func (s *set) At() storage.Series {
-	one := s.found[0]
-	s.found[0].points = nil
-	return &storage.SeriesEntry{Lset: one.labels, SampleIteratorFn: func(it chunkenc.Iterator) chunkenc.Iterator {
-		return encoded(one.points).Iterator(it)
-	}}
-}
-
-func (*set) Err() error                        { return nil }
-func (*set) Warnings() annotations.Annotations { return nil }
-
-func encoded(points []point) *chunkenc.XORChunk {
-	chunk := chunkenc.NewXORChunk()
-	appender, err := chunk.Appender()
-	if err != nil {
-		panic(err)
-	}
-	for _, p := range points {
-		appender.Append(0, p.t, p.v)
-	}
-	return chunk
-}
-
-func chunkOf(points []point) prompb.Chunk {
-	return prompb.Chunk{MinTimeMs: points[0].t, MaxTimeMs: points[len(points)-1].t, Type: prompb.Chunk_XOR, Data: encoded(points).Bytes()}
 }
 
 func readRequestOf(body []byte) (*prompb.ReadRequest, error) {
