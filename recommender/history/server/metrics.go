@@ -37,7 +37,7 @@ func newMetrics(r prometheus.Registerer) *metrics {
 		queries:    prometheus.NewCounterVec(counter("queries_total", "Questions that the server with the history was asked, by API (remote_read, query_range, query, series) and result (ok, too_large, denied, busy, failed)."), []string{"api", "result"}),
 		dropped:    prometheus.NewCounterVec(counter("values_dropped_total", "Values of history that were read and not used, by reason."), []string{"reason"}),
 		samples:    prometheus.NewCounter(counter("samples_total", "Values of history that were read.")),
-		bytes:      prometheus.NewCounter(counter("read_bytes_total", "Bytes of answers that were read from the server with the history, after decompression.")),
+		bytes:      prometheus.NewCounter(counter("read_bytes_total", "Bytes of answers that were read from the server with the history.")),
 		series:     prometheus.NewGaugeVec(gauge("series", "Series of usage that the server had under the filters when it was last looked at, by resource."), []string{"resource"}),
 		filters:    prometheus.NewGaugeVec(gauge("filter_values", "Values of a filter's label that the server has for pods of ours when the filter is left out; above 1, others share their names."), []string{"label"}),
 		remoteRead: prometheus.NewGauge(gauge("remote_read", "1 if history is read by streamed remote read, 0 if by query_range.")),

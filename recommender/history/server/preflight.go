@@ -42,7 +42,7 @@ func (s *Server) Prepare(ctx context.Context) error {
 	s.seen.Store(&v)
 	s.metrics.remoteRead.Set(map[bool]float64{true: 1}[v.streams])
 	s.say("found", "History is there", "server", s.name, "filters", texts(s.options.filters()), "endedAgo", v.ago,
-		"remoteRead", v.streams, "kubeStateMetrics", v.namespaces != "", "scrapeInterval", s.scrapeInterval())
+		"remoteRead", v.streams, "kubeStateMetrics", v.namespaces != "")
 	return nil
 }
 

@@ -5,7 +5,6 @@ import (
 	"context"
 	"io"
 	"net/http"
-	"net/url"
 	"slices"
 	"strings"
 	"testing"
@@ -15,8 +14,6 @@ import (
 	"github.com/prometheus/prometheus/model/labels"
 	"github.com/prometheus/prometheus/promql/parser"
 	"github.com/stretchr/testify/require"
-
-	"github.com/sartor-vpa/sartor/recommender/history"
 )
 
 func TestHistoryIsLookedForWhereItEnded(t *testing.T) {
@@ -92,52 +89,6 @@ func TestContainersAreCountedByNamespaceUnderTheFilters(t *testing.T) {
 	require.Equal(t, map[string]int{"a.b": 1, "store": 2, "web": 1}, containers, "what two jobs scrape is one")
 	require.EqualValues(t, 7, testutil.ToFloat64(s.metrics.series.WithLabelValues("memory")))
 	require.EqualValues(t, 7, testutil.ToFloat64(s.metrics.series.WithLabelValues("cpu")))
-}
-
-// without404 is a server without remote read.
-func without404(next http.Handler) http.Handler {
-	return instead(next, pathRead, refusing(http.StatusNotFound, "404 page not found\n", "Content-Type", "text/plain; charset=utf-8"))
-}
-
-// instead answers one path otherwise.
-func instead(next http.Handler, path string, other http.Handler) http.Handler {
-	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		if strings.HasSuffix(r.URL.Path, path) {
-			other.ServeHTTP(w, r)
-			return
-		}
-		next.ServeHTTP(w, r)
-	})
-}
-
-// moveTo makes the server answer from another address.
-func moveTo(t *testing.T, s *Server, address string) {
-	base, err := url.Parse(address)
-	require.NoError(t, err)
-	s.base = base
-}
-
-// lastHour asks for everything in store.
-func lastHour() history.Query {
-	return history.Query{Interval: history.Interval{From: noon.Add(-time.Hour), To: noon}, Namespaces: []string{"store"},
-		Wanted: func(string, string) bool { return true }, PeakSpan: time.Hour}
-}
-
-// readAll returns the last hour's usage, which must be whole: half a core and 100 MiB, in each container.
-func readAll(t *testing.T, s *Server) (containers []string) {
-	_, err := s.Read(context.Background(), lastHour(), func(u history.Usage) {
-		containers = append(containers, u.Container.Namespace+"/"+u.Container.Pod+"/"+u.Container.Name)
-		require.Len(t, u.CPU, 60)
-		for i, v := range u.CPU[1:59] {
-			require.EqualValues(t, 500, v, "minute %d", i+1)
-		}
-		require.NotEmpty(t, u.Memory)
-		for _, p := range u.Memory {
-			require.EqualValues(t, 100<<20, p.Bytes)
-		}
-	})
-	require.NoError(t, err)
-	return containers
 }
 
 func TestOthersOfTheSameNamesAreCounted(t *testing.T) {

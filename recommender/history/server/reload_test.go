@@ -77,6 +77,36 @@ func TestHeadersOfTheHTTPConfigAreSentWithEveryRequest(t *testing.T) {
 	require.Len(t, paths, 4)
 }
 
+func TestOAuth2AndTheProxyOfTheHTTPConfigAreUsed(t *testing.T) {
+	issuer := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		user, secret, _ := r.BasicAuth()
+		if user != "vpa" || secret != "s3cret" {
+			refuse(w, http.StatusUnauthorized, "invalid_client", "")
+			return
+		}
+		answerJSON(w, http.StatusOK, map[string]any{"access_token": "issued", "token_type": "Bearer", "expires_in": 3600})
+	}))
+	defer issuer.Close()
+	p := &standIn{}
+	proxy := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if r.URL.Host != "prometheus.invalid" {
+			http.Error(w, "another proxy's: "+r.URL.String(), http.StatusBadGateway)
+			return
+		}
+		p.ServeHTTP(w, r)
+	}))
+	defer proxy.Close()
+	config := func(secret string) func(*Options) {
+		return configured(t, "proxy_url: "+proxy.URL+"\noauth2: {client_id: vpa, client_secret: "+secret+", token_url: "+issuer.URL+"}\n")
+	}
+	_, err := askingAt(t, "http://prometheus.invalid", config("s3cret")).query(context.Background(), "up", noon)
+	require.NoError(t, err)
+	require.Equal(t, "Bearer issued", p.asked[0].header.Get("Authorization"))
+	_, err = askingAt(t, "http://prometheus.invalid", config("wr0ng")).query(context.Background(), "up", noon)
+	require.ErrorContains(t, err, "oauth2")
+	require.NotContains(t, err.Error(), "wr0ng")
+}
+
 // authority is a certificate authority.
 type authority struct {
 	certificate *x509.Certificate

@@ -2,30 +2,23 @@ package server
 
 import (
 	"bytes"
-	"context"
 	"encoding/json"
 	"errors"
 	"io"
 	"maps"
 	"math"
 	"net/http"
-	"net/http/httptest"
 	"slices"
 	"strconv"
 	"sync"
-	"testing"
 	"time"
 
-	"github.com/go-logr/logr"
-	"github.com/go-logr/logr/funcr"
 	"github.com/golang/snappy"
-	"github.com/prometheus/client_golang/prometheus"
 	"github.com/prometheus/prometheus/model/labels"
 	"github.com/prometheus/prometheus/prompb"
 	"github.com/prometheus/prometheus/promql"
 	"github.com/prometheus/prometheus/promql/parser"
 	"github.com/prometheus/prometheus/storage"
-	"github.com/stretchr/testify/require"
 )
 
 // noon is when tests happen: well into a day, so that a day's history is there before it.
@@ -299,63 +292,4 @@ func stepOf(text string) time.Duration {
 		panic("a step: " + text)
 	}
 	return d
-}
-
-// logs keeps what is logged, a line each.
-type logs struct {
-	mu    sync.Mutex
-	lines []string
-}
-
-func (l *logs) logger() logr.Logger {
-	return funcr.New(func(_, line string) {
-		l.mu.Lock()
-		defer l.mu.Unlock()
-		l.lines = append(l.lines, line)
-	}, funcr.Options{})
-}
-
-// asking returns a Server that asks handler, at noon.
-func asking(t testing.TB, handler http.Handler, change ...func(*Options)) *Server {
-	server := httptest.NewServer(handler)
-	t.Cleanup(server.Close)
-	return askingAt(t, server.URL, change...)
-}
-
-func askingAt(t testing.TB, url string, change ...func(*Options)) *Server {
-	o := DefaultOptions()
-	o.Address, o.Environment, o.QPS = url, "", 10_000
-	for _, f := range change {
-		f(&o)
-	}
-	require.NoError(t, o.Validate())
-	client, err := o.Client()
-	require.NoError(t, err)
-	s, err := New(client, o, logr.Discard(), prometheus.NewRegistry())
-	require.NoError(t, err)
-	s.now = func() time.Time { return noon }
-	t.Cleanup(client.CloseIdleConnections)
-	return s
-}
-
-// filtered sets a filter by an environment, and matchers beside it.
-func filtering(environment string, matchers ...string) func(*Options) {
-	return func(o *Options) {
-		if environment != "" {
-			o.EnvLabel, o.Environment = "env", environment
-		}
-		for _, text := range matchers {
-			m, err := ParseMatcher(text)
-			if err != nil {
-				panic(err)
-			}
-			o.Matchers = append(o.Matchers, m)
-		}
-	}
-}
-
-func prepared(t testing.TB, handler http.Handler, change ...func(*Options)) *Server {
-	s := asking(t, handler, change...)
-	require.NoError(t, s.Prepare(context.Background()))
-	return s
 }
