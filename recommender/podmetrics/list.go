@@ -7,6 +7,7 @@ import (
 
 	"github.com/go-json-experiment/json/jsontext"
 
+	"github.com/sartor-vpa/sartor/pkg/tokens"
 	"github.com/sartor-vpa/sartor/pkg/usage"
 )
 
@@ -25,15 +26,13 @@ const (
 // Keys may come in any order; unknown ones are skipped; the last of equal ones counts. What is not of the type
 // that the API promises is left out, and what depended on it is dropped: one bad pod does not cost the others.
 type list struct {
-	dec   *jsontext.Decoder
+	tokens.Reader
 	f     func(usage.Sample)
 	names names
 	pod   pod
 	round Round
 
 	kind, message string
-	// unquoted is where strings with escapes are written.
-	unquoted []byte
 }
 
 // decode calls f for every sample of the PodMetricsList that body holds.
@@ -41,7 +40,7 @@ func decode(body io.Reader, f func(usage.Sample)) (Round, error) {
 	guard := &guard{body: body}
 	// Finding equal keys would mean to hold all keys of an object, however many there are.
 	guard.dec = jsontext.NewDecoder(guard, jsontext.AllowDuplicateNames(true))
-	l := &list{dec: guard.dec, f: f, names: names{}, round: Round{Dropped: map[Reason]int{}}}
+	l := &list{Reader: tokens.Reader{Decoder: guard.dec}, f: f, names: names{}, round: Round{Dropped: map[Reason]int{}}}
 	err := l.read()
 	if errors.Is(err, io.EOF) {
 		err = io.ErrUnexpectedEOF
@@ -51,7 +50,7 @@ func decode(body io.Reader, f func(usage.Sample)) (Round, error) {
 
 // read reads all of the answer.
 func (l *list) read() error {
-	isObject, err := l.object(l.member)
+	isObject, err := l.Object(l.member)
 	if err != nil {
 		return err
 	}
@@ -61,7 +60,7 @@ func (l *list) read() error {
 	if err := l.checkKind(); err != nil {
 		return err
 	}
-	if _, err := l.dec.ReadToken(); !errors.Is(err, io.EOF) {
+	if _, err := l.Decoder.ReadToken(); !errors.Is(err, io.EOF) {
 		return errors.New("more follows where the answer should end")
 	}
 	return nil
@@ -70,16 +69,16 @@ func (l *list) read() error {
 func (l *list) member(key []byte) (err error) {
 	switch string(key) {
 	case "kind":
-		l.kind, err = l.string()
+		l.kind, err = l.String()
 	case "message":
-		l.message, err = l.string()
+		l.message, err = l.String()
 	case "items":
 		if err := l.checkKind(); err != nil {
 			return err
 		}
-		err = l.array(l.item)
+		_, err = l.Array(l.item)
 	default:
-		err = l.dec.SkipValue()
+		err = l.Skip()
 	}
 	return err
 }
@@ -95,7 +94,7 @@ func (l *list) checkKind() error {
 func (l *list) item() error {
 	l.round.Pods++
 	l.pod.reset()
-	if _, err := l.object(l.podMember); err != nil {
+	if _, err := l.Object(l.podMember); err != nil {
 		return err
 	}
 	l.pod.flush(&l.round, l.f)
@@ -105,14 +104,14 @@ func (l *list) item() error {
 func (l *list) podMember(key []byte) (err error) {
 	switch string(key) {
 	case "metadata":
-		_, err = l.object(l.metaMember)
+		_, err = l.Object(l.metaMember)
 	case "timestamp":
 		err = l.timestamp()
 	case "containers":
 		l.pod.containers = l.pod.containers[:0]
-		err = l.array(l.container)
+		_, err = l.Array(l.container)
 	default:
-		err = l.dec.SkipValue()
+		err = l.Skip()
 	}
 	return err
 }
@@ -120,17 +119,17 @@ func (l *list) podMember(key []byte) (err error) {
 func (l *list) metaMember(key []byte) (err error) {
 	switch string(key) {
 	case "name":
-		l.pod.name, err = l.string()
+		l.pod.name, err = l.String()
 	case "namespace":
 		l.pod.namespace, err = l.name()
 	default:
-		err = l.dec.SkipValue()
+		err = l.Skip()
 	}
 	return err
 }
 
 func (l *list) timestamp() error {
-	text, _, err := l.text()
+	text, _, err := l.Text()
 	if err == nil {
 		l.pod.time = parseTime(text)
 	}
@@ -139,7 +138,7 @@ func (l *list) timestamp() error {
 
 func (l *list) container() error {
 	l.pod.containers = append(l.pod.containers, container{})
-	_, err := l.object(l.containerMember)
+	_, err := l.Object(l.containerMember)
 	l.pod.bound(&l.round)
 	return err
 }
@@ -151,9 +150,9 @@ func (l *list) containerMember(key []byte) (err error) {
 		c.name, err = l.name()
 	case "usage":
 		c.values = [len(usage.Resources)]value{}
-		_, err = l.object(l.usageMember)
+		_, err = l.Object(l.usageMember)
 	default:
-		err = l.dec.SkipValue()
+		err = l.Skip()
 	}
 	return err
 }
@@ -164,12 +163,12 @@ func (l *list) usageMember(key []byte) error {
 			return l.quantity(r)
 		}
 	}
-	return l.dec.SkipValue()
+	return l.Skip()
 }
 
 func (l *list) quantity(r usage.Resource) error {
 	v := value{set: true, fault: NotANumber}
-	text, kind, err := l.text()
+	text, kind, err := l.Text()
 	if err != nil {
 		return err
 	}
