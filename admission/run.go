@@ -60,6 +60,7 @@ func run(ctx context.Context, o *options, logs io.Writer) error {
 			Registerer: ctrlmetrics.Registry,
 		})),
 		Certificate: keeper.Certificate,
+		Timeouts:    webhook.DefaultTimeouts(),
 		Delay:       o.shutdownDelay,
 		Grace:       grace,
 		Log:         log.WithName("server"),

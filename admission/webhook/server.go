@@ -8,6 +8,7 @@ import (
 	"log"
 	"net"
 	"net/http"
+	"runtime/debug"
 	"strings"
 	"sync/atomic"
 	"time"
@@ -15,15 +16,25 @@ import (
 	"github.com/go-logr/logr"
 )
 
-// Limits of one connection. A review is small and comes from the API server next door: who needs
-// longer than this is not the API server, or is not well.
-const (
-	headerTimeout  = 5 * time.Second
-	readTimeout    = 10 * time.Second
-	writeTimeout   = 45 * time.Second // above maxTimeout, which a decision may take
-	idleTimeout    = 90 * time.Second // as Go's clients, so that they close first
-	maxHeaderBytes = 64 << 10
-)
+// Timeouts bound what one connection may take. A review is small and comes from the API server next door:
+// who needs longer than this is not the API server, or is not well.
+type Timeouts struct {
+	// Header bounds the TLS handshake, and after it each request's header; Read a request with its body.
+	Header, Read time.Duration
+	// Write bounds the handler and the answer. It has to be above the longest that a decision may take.
+	Write time.Duration
+	// Idle is how long a connection without a request is kept.
+	Idle time.Duration
+}
+
+// DefaultTimeouts leave each decision the 30 s that a webhook may ask for at most, and keep idle connections
+// longer than the 90 s of Go's clients: who closes first can never lose a request that way.
+func DefaultTimeouts() Timeouts {
+	return Timeouts{Header: 5 * time.Second, Read: 10 * time.Second, Write: 45 * time.Second, Idle: 2 * time.Minute}
+}
+
+// maxHeaderBytes is more than any API server sends before a body.
+const maxHeaderBytes = 64 << 10
 
 // Server serves a handler over TLS until it is told to stop, and then goes in a way that nobody
 // notices.
@@ -31,6 +42,11 @@ type Server struct {
 	Handler http.Handler
 	// Certificate is asked at every handshake, so that a renewed leaf is served at once.
 	Certificate func(*tls.ClientHelloInfo) (*tls.Certificate, error)
+	// MinVersion is the lowest version of TLS that is spoken, such as tls.VersionTLS12; CipherSuites are those
+	// of TLS 1.2 that are, nil for Go's own choice.
+	MinVersion   uint16
+	CipherSuites []uint16
+	Timeouts     Timeouts
 	// Delay is how long requests are still accepted after the stop: so long it takes for the last
 	// API server to learn that this replica is no longer ready.
 	Delay time.Duration
@@ -74,16 +90,32 @@ func (s *Server) server(stopping *atomic.Bool) *http.Server {
 	protocols := new(http.Protocols)
 	protocols.SetHTTP1(true)
 	return &http.Server{
-		Handler:           goodbye(s.Handler, stopping),
-		TLSConfig:         &tls.Config{MinVersion: tls.VersionTLS12, GetCertificate: s.Certificate},
+		Handler: s.outermost(goodbye(s.Handler, stopping)),
+		TLSConfig: &tls.Config{
+			MinVersion: max(s.MinVersion, tls.VersionTLS12), CipherSuites: s.CipherSuites, GetCertificate: s.Certificate,
+		},
 		Protocols:         protocols,
-		ReadHeaderTimeout: headerTimeout,
-		ReadTimeout:       readTimeout,
-		WriteTimeout:      writeTimeout,
-		IdleTimeout:       idleTimeout,
+		ReadHeaderTimeout: s.Timeouts.Header,
+		ReadTimeout:       s.Timeouts.Read,
+		WriteTimeout:      s.Timeouts.Write,
+		IdleTimeout:       s.Timeouts.Idle,
 		MaxHeaderBytes:    maxHeaderBytes,
 		ErrorLog:          log.New(lines{s.Log}, "", 0),
 	}
+}
+
+// outermost answers 500 where a handler panics, which the API server ignores as failurePolicy says. Handlers answer
+// better themselves; net/http would break the connection, and with it what else the API server sends on it.
+func (s *Server) outermost(handler http.Handler) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		defer func() {
+			if cause := recover(); cause != nil {
+				s.Log.Error(fmt.Errorf("panic: %v", cause), "a request panicked", "path", r.URL.Path, "stack", string(debug.Stack()))
+				http.Error(w, "internal error", http.StatusInternalServerError)
+			}
+		}()
+		handler.ServeHTTP(w, r)
+	})
 }
 
 // goodbye closes, once we are stopping, each connection with the answer that it carries: the client's

@@ -27,17 +27,40 @@ type serving struct {
 	ended  chan error
 }
 
-func serve(t *testing.T, handler http.Handler, delay, grace time.Duration) *serving {
-	borrowed := httptest.NewTLSServer(nil) // for its certificate and the client that trusts it
+// trust is a certificate, and who trusts it.
+type trust struct {
+	client      *http.Client
+	tls         *tls.Config
+	certificate func(*tls.ClientHelloInfo) (*tls.Certificate, error)
+}
+
+var quiet = logr.Discard()
+
+// listen opens a port on loopback, and borrows httptest's certificate for it.
+func listen(t *testing.T) (net.Listener, trust) {
+	borrowed := httptest.NewTLSServer(nil)
 	t.Cleanup(borrowed.Close)
 	listener, err := net.Listen("tcp", "127.0.0.1:0")
 	require.NoError(t, err)
+	return listener, trust{
+		client: borrowed.Client(), tls: borrowed.Client().Transport.(*http.Transport).TLSClientConfig,
+		certificate: func(*tls.ClientHelloInfo) (*tls.Certificate, error) { return &borrowed.TLS.Certificates[0], nil },
+	}
+}
+
+func serve(t *testing.T, handler http.Handler, delay, grace time.Duration) *serving {
+	return serveWithin(t, handler, DefaultTimeouts(), delay, grace)
+}
+
+func serveWithin(t *testing.T, handler http.Handler, timeouts Timeouts, delay, grace time.Duration) *serving {
+	listener, borrowed := listen(t)
 	ctx, stop := context.WithCancel(t.Context())
-	s := &serving{url: "https://" + listener.Addr().String(), client: borrowed.Client(), listen: listener, stop: stop, ended: make(chan error, 1)}
+	s := &serving{url: "https://" + listener.Addr().String(), client: borrowed.client, listen: listener, stop: stop, ended: make(chan error, 1)}
 	server := &Server{
 		Handler:     handler,
-		Certificate: func(*tls.ClientHelloInfo) (*tls.Certificate, error) { return &borrowed.TLS.Certificates[0], nil },
-		Delay:       delay, Grace: grace, Log: logr.Discard(),
+		Certificate: borrowed.certificate,
+		Timeouts:    timeouts,
+		Delay:       delay, Grace: grace, Log: quiet,
 	}
 	go func() { s.ended <- server.Serve(ctx, listener) }()
 	return s
@@ -129,6 +152,6 @@ func TestAServerThatCannotServeSaysSo(t *testing.T) {
 	require.NoError(t, err)
 	require.NoError(t, listener.Close())
 	none := func(*tls.ClientHelloInfo) (*tls.Certificate, error) { return nil, errors.New("none") }
-	err = (&Server{Certificate: none, Log: logr.Discard()}).Serve(t.Context(), listener)
+	err = (&Server{Certificate: none, Log: quiet}).Serve(t.Context(), listener)
 	require.ErrorIs(t, err, net.ErrClosed)
 }
