@@ -150,14 +150,14 @@ func (s *Server) findOwners(ctx context.Context, v *view, at time.Time) error {
 	return nil
 }
 
-// findInterval finds out the usual time between two values of a series.
+// findInterval finds out the usual time between two values of a series, of those that are not new.
 func (s *Server) findInterval(ctx context.Context, _ *view, at time.Time) error {
 	const over = 10 * time.Minute
 	memory, err := s.options.matchers(usage.Memory, nil, "")
 	if err != nil {
 		return err
 	}
-	usual, err := s.scalar(ctx, "quantile(0.5,count_over_time("+selector(memory)+"[10m]))", at)
+	usual, err := s.scalar(ctx, fmt.Sprintf("quantile(0.5,count_over_time(%s[10m]) and %s offset 10m)", selector(memory), selector(memory)), at)
 	if err != nil {
 		return err
 	}

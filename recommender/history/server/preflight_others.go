@@ -29,29 +29,29 @@ func (s *Server) findOthers(ctx context.Context, _ *view, at time.Time) error {
 		}
 		s.metrics.filters.WithLabelValues(label).Set(values)
 		filters := on(s.options.filters(), label)
-		if values > 1 {
+		read, err := s.mixed(ctx, label, filters, memory, at)
+		if err != nil {
+			return err
+		}
+		if values > read {
 			s.say("others "+label, fmt.Sprintf("%v values of %s answer for the same pods; only %s is read", values, label, texts(filters)))
 		}
-		if err := s.findMixed(ctx, label, filters, memory, at); err != nil {
-			return err
+		if read > 1 {
+			s.say("mixed "+label, fmt.Sprintf("%s lets %v values of %s through for the same pods: whichever used most counts as their usage; filter so that one is left, if they are not the same pods",
+				texts(filters), read, label))
 		}
 	}
 	return nil
 }
 
-// findMixed says so if filters let several values of a label through for one container: they would be read as one.
-func (s *Server) findMixed(ctx context.Context, label string, filters, memory []*labels.Matcher, at time.Time) error {
+// mixed is how many values of a label its filters let through for one container, at the most. They are read as one.
+func (s *Server) mixed(ctx context.Context, label string, filters, memory []*labels.Matcher, at time.Time) (float64, error) {
 	if slices.ContainsFunc(filters, func(m *labels.Matcher) bool { return m.Type == labels.MatchEqual }) {
-		return nil
+		return 1, nil
 	}
 	of := s.options.Labels
-	values, err := s.scalar(ctx, fmt.Sprintf("max(count by (%s) (count by (%s) (%s)))",
+	return s.scalar(ctx, fmt.Sprintf("max(count by (%s) (count by (%s) (%s)))",
 		names(of.Namespace, of.Pod, of.Container), names(of.Namespace, of.Pod, of.Container, label), selector(memory)), at)
-	if err == nil && values > 1 {
-		s.say("mixed "+label, fmt.Sprintf("%s lets %v values of %s through for the same pods: whichever used most counts as their usage; filter so that one is left, if they are not the same pods",
-			texts(filters), values, label))
-	}
-	return err
 }
 
 // filtered are the labels of the filters, each once, in their order.
