@@ -7,6 +7,7 @@ import (
 	"maps"
 	"regexp"
 	"slices"
+	"strings"
 	"sync"
 	"testing"
 	"testing/synctest"
@@ -342,6 +343,21 @@ func TestPodsAreTheirOwnersWhateverTheirNames(t *testing.T) {
 			})
 		})
 	}
+}
+
+func TestVeryManyOddPodsAreFoundAmongAll(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := &store{cores: map[string]int32{"shop": 1}, odd: map[string]string{}, sizes: map[string]int{"s": 10_000}, links: &owners.Links{}}
+		for i := range 500 {
+			pod := fmt.Sprintf("%s-%d", strings.Repeat("x", 40), i)
+			s.odd[pod] = "shop"
+			s.links.Add("Pod", "s", pod, "Deployment", "shop")
+		}
+		l := running(t, s)
+		l.Want(vpa("shop"), window("shop", time.Minute))
+		require.Equal(t, 501, last(complete(t, l, 1)["shop"]).Progress.Samples)
+		require.Empty(t, s.queries[0].Pods)
+	})
 }
 
 func TestWhatARestartMissedIsReadTogetherAndExactly(t *testing.T) {

@@ -166,6 +166,9 @@ func (s *shard) query(links *owners.Links) Query {
 		}
 		slices.Sort(pods)
 		q.Pods = strings.Join(slices.Compact(pods), "|")
+		if len(q.Pods) > 2*maxText {
+			q.Pods = "" // very many that have odd names: all pods are asked for, and these are wanted
+		}
 	}
 	return q
 }
