@@ -12,6 +12,11 @@ import (
 	"pgregory.net/rapid"
 )
 
+// decided is a list that shall have these amounts; "" for what stays. now is what it has; nil if it is absent.
+func decided(now corev1.ResourceList, cpu, memory string) List {
+	return list(now, amounts(cpu, memory))
+}
+
 func amounts(cpu, memory string) corev1.ResourceList {
 	l := corev1.ResourceList{}
 	if cpu != "" {
@@ -25,46 +30,40 @@ func amounts(cpu, memory string) corev1.ResourceList {
 
 func TestThePatchIsMinimalSortedAndEscaped(t *testing.T) {
 	for name, tc := range map[string]struct {
-		pod         Pod
-		annotations map[string]string
-		want        string
+		pod  Pod
+		want string
 	}{
 		"nothing to do": {
-			pod: Pod{Containers: []Container{{}}},
+			pod: Pod{Containers: []Container{{}, {Exists: true}}},
 		},
 		"parents are created": {
-			pod:         Pod{Containers: []Container{{Requests: amounts("1", "1Gi"), Limits: amounts("2", "")}}},
-			annotations: map[string]string{"b": "2", "a": "1"},
+			pod: Pod{
+				Wanted:     []Annotation{{"b", "2"}, {"a", "1"}},
+				Containers: []Container{{Limits: decided(nil, "2", ""), Requests: decided(nil, "1", "1Gi")}},
+			},
 			want: `[{"op":"add","path":"/metadata/annotations","value":{"a":"1","b":"2"}},` +
 				`{"op":"add","path":"/spec/containers/0/resources","value":{"limits":{"cpu":"2"},"requests":{"cpu":"1","memory":"1Gi"}}}]`,
 		},
 		"half of the parents are there": {
 			pod: Pod{
-				Annotations: map[string]string{},
+				Annotations: map[string]string{}, Wanted: []Annotation{{"sartor.dev/de~clared", `{"a"}`}},
 				Containers: []Container{{}, {
-					Resources: &corev1.ResourceRequirements{Limits: amounts("1", "1Gi")},
-					Requests:  amounts("1", ""), Limits: amounts("2", "1Gi"),
+					Exists: true, Limits: decided(amounts("1", "1Gi"), "2", "1Gi"), Requests: decided(nil, "1", ""),
 				}},
 			},
-			annotations: map[string]string{"sartor.dev/de~clared": "{}"},
-			want: `[{"op":"add","path":"/metadata/annotations/sartor.dev~1de~0clared","value":"{}"},` +
+			want: `[{"op":"add","path":"/metadata/annotations/sartor.dev~1de~0clared","value":"{\"a\"}"},` +
 				`{"op":"add","path":"/spec/containers/1/resources/limits/cpu","value":"2"},` +
 				`{"op":"add","path":"/spec/containers/1/resources/requests","value":{"cpu":"1"}}]`,
 		},
 		"equal in another spelling": {
 			pod: Pod{
-				Annotations: map[string]string{"a": "1"},
-				Containers: []Container{{
-					Resources: &corev1.ResourceRequirements{Requests: amounts("0.5", "1024Mi")}, Requests: amounts("500m", "1Gi"),
-				}},
+				Annotations: map[string]string{"a": "1"}, Wanted: []Annotation{{"a", "1"}},
+				Containers: []Container{{Exists: true, Requests: decided(amounts("0.5", "1024Mi"), "500m", "1Gi")}},
 			},
-			annotations: map[string]string{"a": "1"},
 		},
 	} {
 		t.Run(name, func(t *testing.T) {
-			got, err := Build(tc.pod, tc.annotations)
-			require.NoError(t, err)
-			require.Equal(t, tc.want, string(got))
+			require.Equal(t, "before"+tc.want, string(Append([]byte("before"), &tc.pod)))
 		})
 	}
 }
@@ -84,22 +83,48 @@ type member struct {
 	Resources *corev1.ResourceRequirements `json:"resources,omitempty"`
 }
 
-func (d document) pod(decided []Container) Pod {
-	pod := Pod{Annotations: d.Metadata.Annotations, Containers: make([]Container, len(d.Spec.Containers))}
+// decision is what one container shall have.
+type decision struct{ limits, requests corev1.ResourceList }
+
+func (d document) pod(all []decision, wanted map[string]string) *Pod {
+	pod := &Pod{Annotations: d.Metadata.Annotations, Containers: make([]Container, len(d.Spec.Containers))}
 	for i := range d.Spec.Containers {
-		pod.Containers[i] = Container{Resources: d.Spec.Containers[i].Resources, Requests: decided[i].Requests, Limits: decided[i].Limits}
+		has := d.Spec.Containers[i].Resources
+		if has == nil {
+			has = &corev1.ResourceRequirements{}
+		}
+		pod.Containers[i] = Container{
+			Exists: d.Spec.Containers[i].Resources != nil,
+			Limits: list(has.Limits, all[i].limits), Requests: list(has.Requests, all[i].requests),
+		}
+	}
+	for key, value := range wanted {
+		pod.Wanted = append(pod.Wanted, Annotation{key, value})
 	}
 	return pod
 }
 
-func anyResources(t *rapid.T, label string) corev1.ResourceList {
+func list(now, have corev1.ResourceList) List {
+	amount := func(name corev1.ResourceName) (a Amount) {
+		if q, ok := have[name]; ok {
+			a.Have = []byte(q.String())
+			has, ok := now[name]
+			a.Same = ok && has.Cmp(q) == 0
+		}
+		return a
+	}
+	return List{Exists: now != nil, CPU: amount("cpu"), Memory: amount("memory")}
+}
+
+func anyResources(t *rapid.T, label string, names ...corev1.ResourceName) corev1.ResourceList {
 	if rapid.Bool().Draw(t, label+" absent") {
 		return nil
 	}
 	l := corev1.ResourceList{}
-	for _, name := range []corev1.ResourceName{"cpu", "memory", "vendor.com/gpu", "odd~name/x"} {
+	for _, name := range names {
 		if rapid.Bool().Draw(t, label+" has "+string(name)) {
-			l[name] = *resource.NewQuantity(rapid.Int64Range(1, 5).Draw(t, label+" "+string(name)), resource.DecimalSI)
+			unit := rapid.SampledFrom([]string{"", "m", "Mi", "k", "n"}).Draw(t, label+" unit")
+			l[name] = resource.MustParse(fmt.Sprint(rapid.Int64Range(0, 5000).Draw(t, label+" "+string(name)), unit))
 		}
 	}
 	return l
@@ -108,40 +133,39 @@ func anyResources(t *rapid.T, label string) corev1.ResourceList {
 func TestTheAppliedPatchGivesWhatWasDecidedAndNothingTwice(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		var before document
-		annotation := rapid.MapOf(rapid.SampledFrom([]string{"a", "x/y", "til~de", "~1", "ü\"<"}), rapid.String())
+		annotation := rapid.MapOf(rapid.SampledFrom([]string{"a", "x/y", "til~de", "~1", "ü\"<", "\\u2028\u2028"}), rapid.String())
 		if rapid.Bool().Draw(t, "annotated") {
 			before.Metadata.Annotations = annotation.Draw(t, "annotations")
 		}
 		annotations := annotation.Draw(t, "wanted annotations")
-		decided := make([]Container, rapid.IntRange(0, 12).Draw(t, "containers"))
-		for i := range decided {
+		all := make([]decision, rapid.IntRange(0, 12).Draw(t, "containers"))
+		for i := range all {
 			c := member{Name: fmt.Sprint("c", i)}
 			if rapid.Bool().Draw(t, "has resources") {
-				c.Resources = &corev1.ResourceRequirements{Requests: anyResources(t, "requests"), Limits: anyResources(t, "limits")}
+				c.Resources = &corev1.ResourceRequirements{
+					Requests: anyResources(t, "requests", "cpu", "memory", "vendor.com/gpu"), Limits: anyResources(t, "limits", "cpu", "memory", "odd~name/x"),
+				}
 			}
 			before.Spec.Containers = append(before.Spec.Containers, c)
-			decided[i] = Container{Requests: anyResources(t, "wanted requests"), Limits: anyResources(t, "wanted limits")}
+			all[i] = decision{anyResources(t, "wanted limits", "cpu", "memory"), anyResources(t, "wanted requests", "cpu", "memory")}
 		}
-		after := apply(t, before, decided, annotations)
-		checkDecided(t, after, decided, annotations)
-		if again, err := Build(after.pod(decided), annotations); err != nil || again != nil {
-			t.Fatalf("a second patch: %s, %v", again, err)
-		}
+		after := apply(t, before, all, annotations)
+		checkDecided(t, before, after, all, annotations)
+		require.Empty(t, Append(nil, after.pod(all, annotations)), "a second patch")
 	})
 }
 
 // apply runs the patch over the pod's JSON, as the API server would.
-func apply(t *rapid.T, before document, decided []Container, annotations map[string]string) document {
+func apply(t *rapid.T, before document, all []decision, annotations map[string]string) document {
 	text, err := json.Marshal(before)
 	require.NoError(t, err)
 	// The patch is built from the JSON that it is applied to: empty maps are absent there.
 	before = document{}
 	require.NoError(t, json.Unmarshal(text, &before))
-	patch, err := Build(before.pod(decided), annotations)
-	require.NoError(t, err)
-	if patch != nil {
+	if patch := Append(nil, before.pod(all, annotations)); len(patch) > 0 {
 		operations, err := jsonpatch.DecodePatch(patch)
 		require.NoError(t, err)
+		require.True(t, sorted(t, operations), "%s", patch)
 		text, err = operations.Apply(text)
 		require.NoError(t, err, "%s", patch)
 	}
@@ -150,20 +174,56 @@ func apply(t *rapid.T, before document, decided []Container, annotations map[str
 	return after
 }
 
-func checkDecided(t *rapid.T, after document, decided []Container, annotations map[string]string) {
+// sorted reports whether annotations come first, sorted, and each path once.
+func sorted(t *rapid.T, operations jsonpatch.Patch) bool {
+	seen, last := map[string]bool{}, ""
+	for _, o := range operations {
+		path, err := o.Path()
+		require.NoError(t, err)
+		if seen[path] || path[:6] == "/metad" && (path < last || len(last) > 6 && last[:6] != "/metad") {
+			return false
+		}
+		seen[path], last = true, path
+	}
+	return true
+}
+
+// checkDecided holds after to what was decided, and all else to before.
+func checkDecided(t *rapid.T, before, after document, all []decision, annotations map[string]string) {
 	for key, value := range annotations {
 		require.Equal(t, value, after.Metadata.Annotations[key])
 	}
-	for i, want := range decided {
-		got := after.Spec.Containers[i].Resources
-		if got == nil {
-			got = &corev1.ResourceRequirements{}
+	for key, value := range before.Metadata.Annotations {
+		if _, changed := annotations[key]; !changed {
+			require.Equal(t, value, after.Metadata.Annotations[key])
 		}
-		for name, q := range want.Requests {
-			require.Zero(t, q.Cmp(got.Requests[name]), "container %d: request of %s", i, name)
+	}
+	for i, want := range all {
+		var was, is corev1.ResourceRequirements
+		if r := before.Spec.Containers[i].Resources; r != nil {
+			was = *r
 		}
-		for name, q := range want.Limits {
-			require.Zero(t, q.Cmp(got.Limits[name]), "container %d: limit of %s", i, name)
+		if r := after.Spec.Containers[i].Resources; r != nil {
+			is = *r
 		}
+		same(t, merged(was.Requests, want.requests), is.Requests)
+		same(t, merged(was.Limits, want.limits), is.Limits)
+	}
+}
+
+func merged(was, want corev1.ResourceList) corev1.ResourceList {
+	all := corev1.ResourceList{}
+	for _, l := range []corev1.ResourceList{was, want} {
+		for name, q := range l {
+			all[name] = q
+		}
+	}
+	return all
+}
+
+func same(t *rapid.T, want, got corev1.ResourceList) {
+	require.Len(t, got, len(want))
+	for name, q := range want {
+		require.Zero(t, q.Cmp(got[name]), "%s: want %s", name, q.String())
 	}
 }

@@ -7,7 +7,6 @@ package webhook
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"net/http"
 	"runtime/debug"
@@ -66,38 +65,38 @@ func NewHandler(c Config) *Handler {
 // anything else with a 4xx, which the API server ignores as the webhook's failurePolicy says.
 func (h *Handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	start := time.Now()
-	review, err := readReview(w, r)
-	if err != nil {
-		refused := &httpError{status: http.StatusBadRequest, decision: Malformed}
-		errors.As(err, &refused)
-		h.log.V(1).Info("a request was refused", "status", refused.status, "problem", err.Error(), "from", r.RemoteAddr)
-		http.Error(w, err.Error(), refused.status)
+	d := borrow()
+	defer d.giveBack()
+	if refused := d.receive(w, r); refused != nil {
+		h.log.V(1).Info("a request was refused", "status", refused.status, "problem", refused.Error(), "from", r.RemoteAddr)
+		http.Error(w, refused.Error(), refused.status)
 		h.metrics.observe(refused.decision, time.Since(start))
 		return
 	}
 	ctx, cancel := context.WithTimeout(r.Context(), budget(r.URL.Query().Get("timeout")))
 	defer cancel()
-	out := h.safely(ctx, review)
-	if err := answer(w, review.UID, out); err != nil {
+	out := h.safely(ctx, d)
+	if err := d.answer(w, &out); err != nil {
 		h.log.V(1).Info("an answer was lost", "problem", err.Error())
 	}
 	h.metrics.observe(out.decision, time.Since(start))
 }
 
 // safely decides, and turns a panic into a pod that is left alone.
-func (h *Handler) safely(ctx context.Context, r *request) (out outcome) {
+func (h *Handler) safely(ctx context.Context, d *desk) (out outcome) {
+	r := &d.review.request
 	defer func() {
 		if cause := recover(); cause != nil {
 			h.log.Error(fmt.Errorf("panic: %v", cause), "a review panicked; the pod was left as declared",
-				"namespace", r.Namespace, "uid", r.UID, "stack", string(debug.Stack()))
+				"namespace", r.namespace, "uid", r.uid, "stack", string(debug.Stack()))
 			out = outcome{decision: Panicked, warnings: []string{"sartor: internal error, the pod's resources are left as declared"}}
 		}
 	}()
-	out = h.decide(ctx, r)
+	out = h.decide(ctx, d)
 	if out.err != nil {
-		h.log.Error(out.err, "a pod was left as declared", "namespace", r.Namespace, "uid", r.UID, "decision", out.decision)
+		h.log.Error(out.err, "a pod was left as declared", "namespace", r.namespace, "uid", r.uid, "decision", out.decision)
 	} else {
-		h.log.V(1).Info("reviewed", "namespace", r.Namespace, "uid", r.UID, "decision", out.decision)
+		h.log.V(1).Info("reviewed", "namespace", r.namespace, "uid", r.uid, "decision", out.decision)
 	}
 	return out
 }
