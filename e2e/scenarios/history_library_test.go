@@ -41,10 +41,13 @@ func openLibrary(t *testing.T) *library {
 
 const shelf = "shelf" // namespace of the workloads of which only the past is known
 
-// write records the workloads, which are in the namespace shelf from here on, and returns where the blocks are.
+// write records the workloads, which are in the namespace shelf from here on, until now unless it ends before, and returns
+// where the blocks are.
 func write(t *testing.T, r *history.Recording) string {
 	t.Helper()
-	r.End = time.Now().Truncate(time.Minute)
+	if r.End.IsZero() {
+		r.End = time.Now().Truncate(time.Minute)
+	}
 	for i := range r.Workloads {
 		r.Workloads[i].Namespace = shelf
 	}

@@ -29,19 +29,18 @@ func (l *library) isDownAtFirst(t *testing.T) {
 	second := l.recommender(t, r)
 	l.vpa(t, r.name, "outage-new", history.StatefulSet, "shop-db")
 	l.trouble(t, "outage-old", "connection refused")
-	waits := l.trouble(t, "outage-new", "connection refused")
+	l.trouble(t, "outage-new", "connection refused")
 	afterLoops(t, second, 3)
 	require.Equal(t, before.render(), l.published.last()["outage-old"].render())
 	require.Empty(t, l.published.last()["outage-new"].values, "a VPA without history waits for it")
 
 	p.start(t)
-	l.loaded(t, "outage-old")
+	require.Equal(t, before.render(), l.loaded(t, "outage-old").render())
 	requireOracle(t, recording, recording.Workloads[1], l.loaded(t, "outage-new"))
 	for _, r := range l.published.since("outage-old", before) {
-		require.Equal(t, before.render(), r.render(), "nothing moved: %v", r.vpa.Status.Conditions)
-	}
-	for _, r := range l.published.since("outage-new", waits) {
-		require.True(t, len(r.values) == 0 || r.render() != "", "%v", r.vpa.Status.Conditions)
+		for name, was := range before.values { // a part of history may say more
+			require.GreaterOrEqual(t, r.values[name], was, "%s is never lowered: %v", name, r.vpa.Status.Conditions)
+		}
 	}
 	requireRunning(t, second)
 }

@@ -2,6 +2,7 @@ package scenarios
 
 import (
 	"testing"
+	"time"
 
 	"github.com/stretchr/testify/require"
 
@@ -13,7 +14,9 @@ import (
 // isSpoilt: with NaN, infinite and negative values, a unit jump, a reset, a gap, and series without labels or of another
 // environment, what is recommended is within a bucket of what it is without, and what was dropped is counted by reason.
 func (l *library) isSpoilt(t *testing.T) {
-	recording := history.Recording{}
+	// Some of it is to happen in the middle of a day, because each day is judged by itself.
+	const day = 24 * time.Hour
+	recording := history.Recording{End: time.Now().Add(-day / 2).Truncate(day).Add(day / 2), Span: 7 * day}
 	for name, faults := range map[string]history.Faults{
 		"shop-db":  history.AllFaults &^ history.UnitJump &^ history.Negatives,
 		"shop-api": history.UnitJump,
