@@ -13,6 +13,8 @@ import (
 	"k8s.io/apimachinery/pkg/types"
 	vpav1 "k8s.io/autoscaler/vertical-pod-autoscaler/pkg/apis/autoscaling.k8s.io/v1"
 	"sigs.k8s.io/controller-runtime/pkg/client"
+
+	"github.com/sartor-vpa/sartor/pkg/mirror"
 )
 
 // maxRestarts is how often Checkpoints begins again. A list that takes longer than the API server
@@ -27,7 +29,7 @@ func (c *Cluster) Checkpoints(ctx context.Context, f func(*vpav1.VerticalPodAuto
 	for restarts := 0; ; {
 		next := list.Continue
 		list = &vpav1.VerticalPodAutoscalerCheckpointList{}
-		err := c.reader.List(ctx, list, client.InNamespace(c.options.Namespace), client.Limit(pageSize), client.Continue(next))
+		err := c.reader.List(ctx, list, client.InNamespace(c.options.Namespace), client.Limit(mirror.PageSize), client.Continue(next))
 		switch {
 		case next != "" && restarts < maxRestarts && apierrors.IsResourceExpired(err):
 			restarts++

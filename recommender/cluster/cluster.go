@@ -14,6 +14,7 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/cache"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
+	"github.com/sartor-vpa/sartor/pkg/mirror"
 	"github.com/sartor-vpa/sartor/pkg/target"
 )
 
@@ -32,7 +33,7 @@ type Cluster struct {
 	reader    client.Reader
 	informers cache.Cache
 	recorder  events.EventRecorder
-	watches   []*watch
+	watches   []*mirror.Watch
 	pods      *pods
 	vpas      *vpas
 	hpas      *hpas

@@ -11,6 +11,8 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/runtime"
 	toolscache "k8s.io/client-go/tools/cache"
+
+	"github.com/sartor-vpa/sartor/pkg/mirror"
 )
 
 func TestAListOfPodsIsReadByPages(t *testing.T) {
@@ -18,7 +20,7 @@ func TestAListOfPodsIsReadByPages(t *testing.T) {
 	pages[""].Continue = "2"
 	var asked []metav1.ListOptions
 	var e eyes
-	lister := inPages(&toolscache.ListWatch{ListWithContextFunc: func(_ context.Context, o metav1.ListOptions) (runtime.Object, error) {
+	lister := mirror.InPages(&toolscache.ListWatch{ListWithContextFunc: func(_ context.Context, o metav1.ListOptions) (runtime.Object, error) {
 		asked = append(asked, o)
 		if o.Continue == "lost" {
 			return nil, errors.New("no route to host")
@@ -27,10 +29,10 @@ func TestAListOfPodsIsReadByPages(t *testing.T) {
 	}}, e.see)
 	list, err := lister.ListWithContext(t.Context(), metav1.ListOptions{ResourceVersion: "0"})
 	require.NoError(t, err)
-	require.Equal(t, []metav1.ListOptions{{Limit: pageSize}, {Limit: pageSize, Continue: "2"}}, asked)
+	require.Equal(t, []metav1.ListOptions{{Limit: mirror.PageSize}, {Limit: mirror.PageSize, Continue: "2"}}, asked)
 
 	p := newPods()
-	f := newFeed(p.eyes.see, p)
+	f := mirror.NewFeed(p.eyes.see, into(p))
 	items, err := meta.ExtractListWithAlloc(list) // as a reflector does
 	require.NoError(t, err)
 	var objects []any
@@ -47,13 +49,13 @@ func TestAListOfPodsIsReadByPages(t *testing.T) {
 
 func TestWhatIsNoObjectOfItsKindIsRefused(t *testing.T) {
 	p := newPods()
-	f := newFeed(p.eyes.see, p)
+	f := mirror.NewFeed(p.eyes.see, into(p))
 	require.ErrorContains(t, f.Add(&corev1.Event{}), "*v1.Event")
 	require.ErrorContains(t, f.Delete("a"), "string")
 	require.ErrorContains(t, f.Replace([]any{nil}, ""), "nil")
 	require.Empty(t, p.known)
 	select {
-	case <-f.filled:
+	case <-f.Filled():
 		t.Fatal("filled by nothing")
 	default:
 	}

@@ -33,7 +33,6 @@ func vpaNames(vpas []*vpav1.VerticalPodAutoscaler) []string {
 
 func TestVPAsAreThoseToWorkOnByName(t *testing.T) {
 	c := clusterOf(newHerd())
-	c.watches = []*watch{}
 	c.vpas.replace([]*vpav1.VerticalPodAutoscaler{vpa("b", "x"), vpa("a", "y"), vpa("a", "x"), vpa("c", "x"), vpa("d", "x")})
 	c.vpas.set(vpa("a", "w"))
 	c.vpas.drop(vpa("d", "x"))
@@ -58,7 +57,6 @@ func TestVPAsAreThoseToWorkOnByName(t *testing.T) {
 
 func TestVPAsAreTheSameObjectsEachTime(t *testing.T) {
 	c := clusterOf(newHerd())
-	c.watches = []*watch{}
 	c.vpas.set(vpa("a", "x"))
 	one, _ := c.VPAs(context.Background())
 	other, _ := c.VPAs(context.Background())

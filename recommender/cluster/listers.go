@@ -1,14 +1,11 @@
 package cluster
 
 import (
-	"context"
 	"fmt"
 	"net/http"
 
 	autoscalingv2 "k8s.io/api/autoscaling/v2"
 	corev1 "k8s.io/api/core/v1"
-	metainternal "k8s.io/apimachinery/pkg/apis/meta/internalversion"
-	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/fields"
 	"k8s.io/apimachinery/pkg/runtime"
 	"k8s.io/apimachinery/pkg/runtime/schema"
@@ -18,9 +15,6 @@ import (
 	toolscache "k8s.io/client-go/tools/cache"
 	"sigs.k8s.io/controller-runtime/pkg/client/apiutil"
 )
-
-// pageSize is how many objects a list is read by, as client-go does.
-const pageSize = 500
 
 // listers make what reflectors read by: typed clients, with protobuf for what Kubernetes itself has.
 type listers struct {
@@ -60,34 +54,4 @@ func (l *listers) all() (k kinds, err error) {
 		}
 	}
 	return k, nil
-}
-
-// inPages makes lister read its lists by pages and see each page's pods at once, where a reflector
-// would hold the list whole: it asks for what the API server's watch cache has, which comes in one
-// piece. That is for API servers that cannot stream a list.
-func inPages(lister *toolscache.ListWatch, see func(*corev1.Pod) *sighting) *toolscache.ListWatch {
-	return &toolscache.ListWatch{
-		WatchFuncWithContext: lister.WatchWithContext,
-		ListWithContextFunc: func(ctx context.Context, _ metav1.ListOptions) (runtime.Object, error) {
-			all := &metainternal.List{}
-			options := metav1.ListOptions{Limit: pageSize}
-			for {
-				list, err := lister.ListWithContext(ctx, options)
-				if err != nil {
-					return nil, err
-				}
-				page, ok := list.(*corev1.PodList)
-				if !ok {
-					return nil, fmt.Errorf("a %T came where a list of pods was to come", list)
-				}
-				for i := range page.Items {
-					all.Items = append(all.Items, see(&page.Items[i]))
-				}
-				all.ResourceVersion, options.Continue = page.ResourceVersion, page.Continue
-				if options.Continue == "" {
-					return all, nil
-				}
-			}
-		},
-	}
 }

@@ -11,23 +11,36 @@ import (
 	vpav1 "k8s.io/autoscaler/vertical-pod-autoscaler/pkg/apis/autoscaling.k8s.io/v1"
 	toolscache "k8s.io/client-go/tools/cache"
 	"sigs.k8s.io/controller-runtime/pkg/cache"
+	"sigs.k8s.io/controller-runtime/pkg/client"
 	"sigs.k8s.io/controller-runtime/pkg/manager"
 
+	"github.com/sartor-vpa/sartor/pkg/mirror"
 	"github.com/sartor-vpa/sartor/pkg/target"
 )
+
+// kept is what holds all objects of one kind, cut down to Ts.
+type kept[T client.Object] interface {
+	set(T)
+	drop(T)
+	replace([]T)
+}
+
+func into[T client.Object](k kept[T]) mirror.Into[T] {
+	return mirror.Into[T]{Set: k.set, Drop: k.drop, Replace: k.replace}
+}
 
 // mirror makes the watches that fill c by what lists read. Pods and VPAs are needed; without HPAs and
 // evictions the recommender works, and knows less.
 func (c *Cluster) mirror(lists kinds) {
-	c.watches = []*watch{
-		newWatch("pods", inPages(lists.pods, c.pods.eyes.see), &corev1.Pod{}, newFeed(c.pods.eyes.see, c.pods)).
-			needed("allow the recommender to list and watch pods"),
-		newWatch("verticalpodautoscalers", lists.vpas, &vpav1.VerticalPodAutoscaler{}, newFeed(cutVPA, c.vpas)).
-			needed("install the VPA's custom resource definitions, and allow the recommender to list and watch them"),
-		newWatch("horizontalpodautoscalers", lists.hpas, &autoscalingv2.HorizontalPodAutoscaler{}, newFeed(cutHPA, c.hpas)).
-			optional("allow the recommender to list and watch them; until then no conflict with one is seen"),
-		newWatch("events", lists.evictions, &corev1.Event{}, newFeed(cutEvent, newEvictions(c.pods.addOOMs))).
-			optional("allow the recommender to list and watch events; until then evictions raise no recommendation"),
+	c.watches = []*mirror.Watch{
+		mirror.NewWatch("pods", mirror.InPages(lists.pods, c.pods.eyes.see), &corev1.Pod{}, mirror.NewFeed(c.pods.eyes.see, into(c.pods))).
+			Needed("allow the recommender to list and watch pods"),
+		mirror.NewWatch("verticalpodautoscalers", lists.vpas, &vpav1.VerticalPodAutoscaler{}, mirror.NewFeed(cutVPA, into(c.vpas))).
+			Needed("install the VPA's custom resource definitions, and allow the recommender to list and watch them"),
+		mirror.NewWatch("horizontalpodautoscalers", lists.hpas, &autoscalingv2.HorizontalPodAutoscaler{}, mirror.NewFeed(cutHPA, into(c.hpas))).
+			Optional("allow the recommender to list and watch them; until then no conflict with one is seen"),
+		mirror.NewWatch("events", lists.evictions, &corev1.Event{}, mirror.NewFeed(cutEvent, into(newEvictions(c.pods.addOOMs)))).
+			Optional("allow the recommender to list and watch events; until then evictions raise no recommendation"),
 	}
 }
 
@@ -40,7 +53,7 @@ var _ manager.LeaderElectionRunnable = (*Cluster)(nil)
 // tried again, and the rest is not affected.
 func (c *Cluster) Start(ctx context.Context) error {
 	for _, w := range c.watches {
-		c.running.Go(func() { w.run(ctx, c.log) })
+		c.running.Go(func() { w.Run(ctx, c.log) })
 	}
 	c.running.Go(func() { c.watchOwners(ctx) })
 	c.running.Wait()
@@ -49,7 +62,7 @@ func (c *Cluster) Start(ctx context.Context) error {
 
 // watchOwners fills the cache that the resolver reads from, and notices when owners get other owners.
 func (c *Cluster) watchOwners(ctx context.Context) {
-	delay := delays()
+	delay := mirror.Delays()
 	for failing := false; ctx.Err() == nil; failing = true {
 		err := c.informOwners(ctx)
 		if err == nil && c.informers.WaitForCacheSync(ctx) {
@@ -103,31 +116,12 @@ func (c *Cluster) Synced() bool {
 // WaitForSync waits until Synced. An error says for what, and wraps ctx's.
 func (c *Cluster) WaitForSync(ctx context.Context) error {
 	for _, w := range c.watches {
-		if !w.settled(ctx) {
-			return fmt.Errorf("waiting until all %s have been read: %w", w.kind, ctx.Err())
+		if !w.Settled(ctx) {
+			return fmt.Errorf("waiting until all %s have been read: %w", w.Kind(), ctx.Err())
 		}
 	}
-	if !closed(ctx, c.ownersSynced, nil) {
+	if !mirror.Closed(ctx, c.ownersSynced, nil) {
 		return fmt.Errorf("waiting until all owners of pods have been read: %w", ctx.Err())
 	}
 	return nil
-}
-
-// closed waits until one of the channels is closed, or ctx ends: false. It looks before it waits.
-func closed(ctx context.Context, one, other <-chan struct{}) bool {
-	select {
-	case <-one:
-		return true
-	case <-other:
-		return true
-	default:
-	}
-	select {
-	case <-one:
-		return true
-	case <-other:
-		return true
-	case <-ctx.Done():
-		return false
-	}
 }

@@ -102,7 +102,7 @@ func (s *sources) start(t *testing.T, log logr.Logger) *Cluster {
 	ctx, cancel := context.WithCancel(t.Context())
 	var running sync.WaitGroup
 	for _, w := range c.watches {
-		running.Go(func() { w.run(ctx, log) })
+		running.Go(func() { w.Run(ctx, log) })
 	}
 	t.Cleanup(func() { cancel(); running.Wait() })
 	return c
