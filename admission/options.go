@@ -112,5 +112,6 @@ func (o *options) certs() certs.Options {
 		Secret:        types.NamespacedName{Namespace: o.namespace, Name: o.secret},
 		Service:       types.NamespacedName{Namespace: o.namespace, Name: o.service},
 		Configuration: o.configuration,
+		Publish:       true,
 	}
 }

@@ -20,20 +20,37 @@ import (
 )
 
 const (
-	// authorityLife is how long a new authority is valid.
-	authorityLife = 10 * 365 * 24 * time.Hour
+	// authorityLife is how long a new authority is valid. It is replaced after two thirds of it: what happens
+	// every eight months is known to work, and what happens every seven years is not.
+	authorityLife = 365 * 24 * time.Hour
 	// leafLife is how long a leaf is valid. It is renewed after two thirds of it.
 	leafLife = 30 * 24 * time.Hour
-	// skew is how far the clock of an API server may lag behind ours.
+	// skew is how far two clocks may be apart, ours, other replicas' and API servers'.
 	skew = time.Hour
 )
 
-// Authority is a certificate authority: it signs leaves, and its bundle is what clients trust.
+// Authority is a certificate authority: it signs leaves, and clients trust its certificates.
 // It is immutable.
 type Authority struct {
-	bundle, keyPEM []byte
-	certificate    *x509.Certificate // the first of the bundle: the one that signs
-	key            crypto.Signer
+	keyPEM       []byte
+	certificates bundle // never empty: the first one signs
+	key          crypto.Signer
+}
+
+// certificate is the one that signs.
+func (a *Authority) certificate() *x509.Certificate { return a.certificates[0] }
+
+// same reports whether both sign with the same certificate; nil is nobody's same.
+func (a *Authority) same(other *Authority) bool {
+	return a != nil && other != nil && a.certificate().Equal(other.certificate())
+}
+
+// ended reports whether nothing that a signs is valid at now, by anybody's clock.
+func (a *Authority) ended(now time.Time) bool { return now.After(a.certificate().NotAfter.Add(skew)) }
+
+// due reports whether it is time to have another authority at now.
+func (a *Authority) due(now time.Time) bool {
+	return !now.Before(twoThirds(a.certificate()))
 }
 
 // NewAuthority makes an authority that is valid from now on.
@@ -65,10 +82,10 @@ func NewAuthority(now time.Time) (*Authority, error) {
 	)
 }
 
-// ParseAuthority reads an authority from PEM. The bundle may hold several certificates: the first
+// ParseAuthority reads an authority from PEM. There may be several certificates: the first
 // one signs, and has to belong to the key; the others are trusted as well.
-func ParseAuthority(bundle, key []byte) (*Authority, error) {
-	pair, err := tls.X509KeyPair(bundle, key)
+func ParseAuthority(certificate, key []byte) (*Authority, error) {
+	pair, err := tls.X509KeyPair(certificate, key)
 	if err != nil {
 		return nil, fmt.Errorf("the authority's certificate and key: %w", err)
 	}
@@ -79,19 +96,23 @@ func ParseAuthority(bundle, key []byte) (*Authority, error) {
 	if !pair.Leaf.IsCA {
 		return nil, fmt.Errorf("certificate %q is not an authority's", pair.Leaf.Subject.CommonName)
 	}
-	// Encoded anew: the bundle is published, and must not carry along whatever else was in there.
-	var certificates []byte
-	for _, der := range pair.Certificate {
-		certificates = append(certificates, pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: der})...)
+	certificates := bundle{pair.Leaf}
+	for _, der := range pair.Certificate[1:] {
+		more, err := x509.ParseCertificate(der)
+		if err != nil {
+			return nil, fmt.Errorf("a certificate beside the authority's: %w", err)
+		}
+		certificates = certificates.with(more)
 	}
-	return &Authority{bundle: certificates, keyPEM: bytes.Clone(key), certificate: pair.Leaf, key: signer}, nil
+	return &Authority{certificates: certificates, keyPEM: bytes.Clone(key), key: signer}, nil
 }
 
 // Leaf makes a server certificate for names, valid from now for 30 days, or until the authority's
 // own end if that is sooner.
 func (a *Authority) Leaf(now time.Time, names ...string) (*tls.Certificate, error) {
-	if now.After(a.certificate.NotAfter) {
-		return nil, fmt.Errorf("the authority expired at %s", a.certificate.NotAfter.UTC().Format(time.RFC3339))
+	last := a.certificate().NotAfter
+	if now.After(last) {
+		return nil, fmt.Errorf("the authority expired at %s", last.UTC().Format(time.RFC3339))
 	}
 	if len(names) == 0 {
 		return nil, errors.New("a leaf needs a name")
@@ -101,8 +122,8 @@ func (a *Authority) Leaf(now time.Time, names ...string) (*tls.Certificate, erro
 		return nil, fmt.Errorf("making the leaf's key: %w", err)
 	}
 	end := now.Add(leafLife)
-	if end.After(a.certificate.NotAfter) {
-		end = a.certificate.NotAfter
+	if end.After(last) {
+		end = last
 	}
 	template := &x509.Certificate{
 		SerialNumber: serial(),
@@ -113,7 +134,7 @@ func (a *Authority) Leaf(now time.Time, names ...string) (*tls.Certificate, erro
 		KeyUsage:     x509.KeyUsageDigitalSignature,
 		ExtKeyUsage:  []x509.ExtKeyUsage{x509.ExtKeyUsageServerAuth},
 	}
-	der, err := x509.CreateCertificate(rand.Reader, template, a.certificate, key.Public(), a.key)
+	der, err := x509.CreateCertificate(rand.Reader, template, a.certificate(), key.Public(), a.key)
 	if err != nil {
 		return nil, fmt.Errorf("signing the leaf: %w", err)
 	}
@@ -126,9 +147,12 @@ func (a *Authority) Leaf(now time.Time, names ...string) (*tls.Certificate, erro
 
 // RenewAt returns when leaf is to be replaced: after two thirds of its life, so that weeks remain
 // for whatever goes wrong then.
-func RenewAt(leaf *tls.Certificate) time.Time {
-	start := leaf.Leaf.NotBefore.Add(skew)
-	return start.Add(leaf.Leaf.NotAfter.Sub(start) * 2 / 3)
+func RenewAt(leaf *tls.Certificate) time.Time { return twoThirds(leaf.Leaf) }
+
+// twoThirds is when two thirds of the life of a certificate that we made are over.
+func twoThirds(c *x509.Certificate) time.Time {
+	start := c.NotBefore.Add(skew)
+	return start.Add(c.NotAfter.Sub(start) * 2 / 3)
 }
 
 // serial returns a random positive serial number of 127 bits. (crypto/rand never fails.)

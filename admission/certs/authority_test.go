@@ -28,14 +28,14 @@ func TestALeafIsTrustedForTheServiceFromNowUntilItsEnd(t *testing.T) {
 	leaf, err := authority.Leaf(epoch, serverName)
 	require.NoError(t, err)
 
-	require.NoError(t, verify(t, leaf.Leaf, authority.bundle, epoch))
-	require.NoError(t, verify(t, leaf.Leaf, authority.bundle, epoch.Add(-skew+time.Minute)), "an API server whose clock is late")
-	require.NoError(t, verify(t, leaf.Leaf, authority.bundle, epoch.Add(leafLife-time.Minute)))
-	require.Error(t, verify(t, leaf.Leaf, authority.bundle, epoch.Add(leafLife+time.Minute)))
+	require.NoError(t, verify(t, leaf.Leaf, authority.certificates.pem(), epoch))
+	require.NoError(t, verify(t, leaf.Leaf, authority.certificates.pem(), epoch.Add(-skew+time.Minute)), "an API server whose clock is late")
+	require.NoError(t, verify(t, leaf.Leaf, authority.certificates.pem(), epoch.Add(leafLife-time.Minute)))
+	require.Error(t, verify(t, leaf.Leaf, authority.certificates.pem(), epoch.Add(leafLife+time.Minute)))
 
 	other, err := NewAuthority(epoch)
 	require.NoError(t, err)
-	require.Error(t, verify(t, leaf.Leaf, other.bundle, epoch))
+	require.Error(t, verify(t, leaf.Leaf, other.certificates.pem(), epoch))
 }
 
 func TestALeafIsRenewedAfterTwoThirdsAndNeverOutlivesItsAuthority(t *testing.T) {
@@ -45,7 +45,7 @@ func TestALeafIsRenewedAfterTwoThirdsAndNeverOutlivesItsAuthority(t *testing.T) 
 		now := epoch.Add(time.Duration(rapid.Int64Range(0, int64(authorityLife)-int64(time.Hour)).Draw(t, "age")))
 		leaf, err := authority.Leaf(now, serverName)
 		require.NoError(t, err)
-		require.False(t, leaf.Leaf.NotAfter.After(authority.certificate.NotAfter))
+		require.False(t, leaf.Leaf.NotAfter.After(authority.certificate().NotAfter))
 		life := leaf.Leaf.NotAfter.Sub(now)
 		require.WithinDuration(t, now.Add(life*2/3), RenewAt(leaf), 2*time.Second)
 	})
@@ -66,12 +66,12 @@ func TestOnlyAWholeAuthorityIsRead(t *testing.T) {
 		bundle, key []byte
 		ok          bool
 	}{
-		"as made":                {one.bundle, one.keyPEM, true},
-		"with another to trust":  {bytes.Join([][]byte{one.bundle, two.bundle}, nil), one.keyPEM, true},
-		"the key in the bundle":  {bytes.Join([][]byte{one.bundle, one.keyPEM}, nil), one.keyPEM, true},
-		"another's key":          {one.bundle, two.keyPEM, false},
-		"the wrong one first":    {bytes.Join([][]byte{two.bundle, one.bundle}, nil), one.keyPEM, false},
-		"no key":                 {one.bundle, nil, false},
+		"as made":                {one.certificates.pem(), one.keyPEM, true},
+		"with another to trust":  {bytes.Join([][]byte{one.certificates.pem(), two.certificates.pem()}, nil), one.keyPEM, true},
+		"the key in the bundle":  {bytes.Join([][]byte{one.certificates.pem(), one.keyPEM}, nil), one.keyPEM, true},
+		"another's key":          {one.certificates.pem(), two.keyPEM, false},
+		"the wrong one first":    {bytes.Join([][]byte{two.certificates.pem(), one.certificates.pem()}, nil), one.keyPEM, false},
+		"no key":                 {one.certificates.pem(), nil, false},
 		"no certificate":         {nil, one.keyPEM, false},
 		"garbage":                {[]byte("x"), []byte("y"), false},
 		"a leaf is no authority": {pemOf(leaf.Certificate[0]), keyOf(t, leaf.PrivateKey), false},
@@ -80,7 +80,7 @@ func TestOnlyAWholeAuthorityIsRead(t *testing.T) {
 			got, err := ParseAuthority(tc.bundle, tc.key)
 			require.Equal(t, tc.ok, err == nil, "%v", err)
 			if tc.ok {
-				require.NotContains(t, string(got.bundle), "PRIVATE KEY", "the bundle is published")
+				require.NotContains(t, string(got.certificates.pem()), "PRIVATE KEY", "the bundle is published")
 			}
 		})
 	}
@@ -91,13 +91,13 @@ func FuzzParseAuthorityTakesAnything(f *testing.F) {
 	if err != nil {
 		f.Fatal(err)
 	}
-	f.Add(authority.bundle, authority.keyPEM)
+	f.Add(authority.certificates.pem(), authority.keyPEM)
 	f.Add([]byte("-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----\n"), []byte(""))
 	f.Fuzz(func(t *testing.T, bundle, key []byte) {
 		if got, err := ParseAuthority(bundle, key); err == nil {
-			again, err := ParseAuthority(got.bundle, got.keyPEM)
+			again, err := ParseAuthority(got.certificates.pem(), got.keyPEM)
 			require.NoError(t, err)
-			require.Equal(t, got.bundle, again.bundle)
+			require.Equal(t, got.certificates.pem(), again.certificates.pem())
 		}
 	})
 }

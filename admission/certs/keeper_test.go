@@ -25,6 +25,7 @@ var options = Options{
 	Secret:        types.NamespacedName{Namespace: "sartor-system", Name: "ca"},
 	Service:       types.NamespacedName{Namespace: "sartor-system", Name: "sartor-admission"},
 	Configuration: "vpa-webhook-config",
+	Publish:       true,
 }
 
 func pemOf(der []byte) []byte {
@@ -116,19 +117,18 @@ func TestNothingIsWrittenWhenAllIsWell(t *testing.T) {
 
 func TestReplicasAgreeOnOneAuthority(t *testing.T) {
 	c := cluster(t, interceptor.Funcs{}, installed()...)
-	slow := keeper(t, nil)
 	// slow reads the empty Secret; before it writes, fast has done all of its own.
 	fast, raced := keeper(t, c), false
-	slow.client = interceptor.NewClient(c, interceptor.Funcs{
+	slow := keeper(t, interceptor.NewClient(c, interceptor.Funcs{
 		Update: func(ctx context.Context, c client.WithWatch, o client.Object, opts ...client.UpdateOption) error {
 			raced = true
 			require.NoError(t, fast.look(ctx, epoch))
 			return c.Update(ctx, o, opts...)
 		},
-	})
+	}))
 	require.NoError(t, slow.look(t.Context(), epoch))
 	require.True(t, raced)
-	require.Equal(t, fast.authority.bundle, slow.authority.bundle)
+	require.Equal(t, fast.authority.certificates.pem(), slow.authority.certificates.pem())
 	_, ours := bundles(t, c)
 	for _, k := range []*Keeper{fast, slow} {
 		require.NoError(t, k.Ready(epoch))
@@ -143,9 +143,11 @@ func TestTroubleWithTheSecretLeavesTheOldLeafInUse(t *testing.T) {
 		"deleted": func(c client.Client) {
 			require.NoError(t, c.Delete(t.Context(), &corev1.Secret{ObjectMeta: metav1.ObjectMeta{Namespace: "sartor-system", Name: "ca"}}))
 		},
-		"garbage": func(c client.Client) { write(t, c, map[string][]byte{bundleKey: []byte("x"), keyKey: []byte("y")}) },
+		"garbage": func(c client.Client) {
+			write(t, c, map[string][]byte{certificateKey: []byte("x"), keyKey: []byte("y")})
+		},
 		"a key that does not fit": func(c client.Client) {
-			write(t, c, map[string][]byte{bundleKey: other.bundle, keyKey: []byte("y")})
+			write(t, c, map[string][]byte{certificateKey: other.certificates.pem(), keyKey: []byte("y")})
 		},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -154,14 +156,13 @@ func TestTroubleWithTheSecretLeavesTheOldLeafInUse(t *testing.T) {
 			require.NoError(t, k.look(t.Context(), epoch))
 			leaf := k.leaf.Load()
 			breakIt(c)
-			require.Error(t, k.look(t.Context(), epoch))
-			require.NoError(t, k.Ready(epoch))
-			require.Same(t, leaf, k.leaf.Load())
-
-			later := epoch.Add(leafLife * 3 / 4)
-			require.Error(t, k.look(t.Context(), later))
-			require.NoError(t, k.Ready(later), "leaves are still renewed with the authority in memory")
-			require.NotSame(t, leaf, k.leaf.Load())
+			for _, later := range []time.Duration{0, leafLife * 3 / 4, leafLife - 2*skew} {
+				require.Error(t, k.look(t.Context(), epoch.Add(later)))
+				require.NoError(t, k.Ready(epoch.Add(later)))
+				require.Same(t, leaf, k.leaf.Load())
+			}
+			require.Error(t, k.look(t.Context(), epoch.Add(leafLife)))
+			require.ErrorContains(t, k.Ready(epoch.Add(leafLife)), "is valid from")
 			require.Error(t, keeper(t, c).look(t.Context(), epoch), "a new replica has nothing, and waits")
 		})
 	}
@@ -171,25 +172,155 @@ func TestAnEmptiedSecretGetsTheAuthorityThatIsInUse(t *testing.T) {
 	c := cluster(t, interceptor.Funcs{}, installed()...)
 	k := keeper(t, c)
 	require.NoError(t, k.look(t.Context(), epoch))
-	before := k.authority.bundle
-	write(t, c, nil)
+	before := k.authority.certificates.pem()
+	write(t, c, map[string][]byte{})
 	require.NoError(t, k.look(t.Context(), epoch))
 	second := keeper(t, c)
 	require.NoError(t, second.look(t.Context(), epoch))
-	require.Equal(t, before, second.authority.bundle)
+	require.Equal(t, before, second.authority.certificates.pem())
 }
 
-func TestANewAuthorityInTheSecretIsAdoptedAndPublished(t *testing.T) {
+func TestANewAuthorityInTheSecretIsPublishedBesideTheOldOneAndOnlyThenSigns(t *testing.T) {
 	c := cluster(t, interceptor.Funcs{}, installed()...)
 	k := keeper(t, c)
 	require.NoError(t, k.look(t.Context(), epoch))
+	old, leaf := k.authority, k.leaf.Load()
 	other, err := NewAuthority(epoch)
 	require.NoError(t, err)
-	write(t, c, map[string][]byte{bundleKey: other.bundle, keyKey: other.keyPEM})
+	write(t, c, map[string][]byte{certificateKey: other.certificates.pem(), keyKey: other.keyPEM})
+
 	require.NoError(t, k.look(t.Context(), epoch))
 	_, ours := bundles(t, c)
-	require.NoError(t, verify(t, k.leaf.Load().Leaf, ours, epoch))
-	require.Equal(t, other.bundle, ours)
+	require.Equal(t, other.certificates.with(old.certificates...).pem(), ours)
+	require.Same(t, leaf, k.leaf.Load(), "API servers have not all seen it yet")
+	require.NoError(t, keeper(t, c).look(t.Context(), epoch), "a new replica need not wait, it has none")
+
+	require.NoError(t, k.look(t.Context(), epoch.Add(settle-time.Second)))
+	require.Same(t, leaf, k.leaf.Load())
+	later := epoch.Add(settle)
+	require.NoError(t, k.look(t.Context(), later))
+	require.NoError(t, k.leaf.Load().Leaf.CheckSignatureFrom(other.certificate()))
+	for _, later := range []time.Duration{settle, leafLife / 2, leafLife} {
+		require.NoError(t, k.look(t.Context(), epoch.Add(later)))
+		_, ours = bundles(t, c)
+		require.NoError(t, verify(t, leaf.Leaf, ours, epoch.Add(later)), "other replicas may have such leaves still")
+	}
+
+	later = epoch.Add(overlap + grace)
+	require.NoError(t, k.look(t.Context(), later))
+	_, ours = bundles(t, c)
+	require.Equal(t, other.certificates.pem(), ours)
+	require.NoError(t, k.look(t.Context(), later))
+	var secret corev1.Secret
+	require.NoError(t, c.Get(t.Context(), options.Secret, &secret))
+	require.NotContains(t, secret.Data, retiredKey)
+}
+
+func TestAnAuthorityIsReplacedInTimeOrWhenAsked(t *testing.T) {
+	for name, tc := range map[string]struct {
+		ask   bool
+		after time.Duration
+	}{"asked": {true, time.Hour}, "in time": {false, authorityLife * 3 / 4}} {
+		t.Run(name, func(t *testing.T) {
+			c := cluster(t, interceptor.Funcs{}, installed()...)
+			k := keeper(t, c)
+			require.NoError(t, k.look(t.Context(), epoch))
+			old := k.authority
+			if tc.ask {
+				var secret corev1.Secret
+				require.NoError(t, c.Get(t.Context(), options.Secret, &secret))
+				secret.Annotations = map[string]string{RotateAnnotation: "now"}
+				require.NoError(t, c.Update(t.Context(), &secret))
+			}
+			now := epoch.Add(tc.after)
+			require.NoError(t, k.look(t.Context(), now))
+			require.True(t, k.authority.same(old))
+			_, ours := bundles(t, c)
+			require.Len(t, parseBundle(ours), 2, "the next one is published before it signs")
+			require.NoError(t, k.look(t.Context(), now.Add(settle-time.Second)))
+			require.True(t, k.authority.same(old))
+
+			now = now.Add(settle)
+			require.NoError(t, k.look(t.Context(), now))
+			require.False(t, k.authority.same(old))
+			require.NoError(t, k.leaf.Load().Leaf.CheckSignatureFrom(k.authority.certificate()))
+			require.NoError(t, k.Ready(now))
+			_, ours = bundles(t, c)
+			require.Len(t, parseBundle(ours), 2)
+			require.NoError(t, k.look(t.Context(), now.Add(time.Minute)))
+			var secret corev1.Secret
+			require.NoError(t, c.Get(t.Context(), options.Secret, &secret))
+			require.Empty(t, secret.Annotations)
+			require.NotContains(t, secret.Data, nextKeyKey)
+		})
+	}
+}
+
+func TestNothingIsServedThatTheConfigurationDoesNotTrust(t *testing.T) {
+	refused := errors.New("patch: forbidden")
+	forbid := true
+	c := cluster(t, interceptor.Funcs{
+		Patch: func(ctx context.Context, c client.WithWatch, o client.Object, p client.Patch, opts ...client.PatchOption) error {
+			if forbid {
+				return refused
+			}
+			return c.Patch(ctx, o, p, opts...)
+		},
+	}, installed()...)
+	k := keeper(t, c)
+	require.ErrorIs(t, k.look(t.Context(), epoch), refused)
+	require.Nil(t, k.leaf.Load())
+	forbid = false
+	require.NoError(t, k.look(t.Context(), epoch))
+	require.NoError(t, k.Ready(epoch))
+
+	forbid = true
+	var configuration admissionregistrationv1.MutatingWebhookConfiguration
+	require.NoError(t, c.Get(t.Context(), types.NamespacedName{Name: options.Configuration}, &configuration))
+	configuration.Webhooks[1].ClientConfig.CABundle = nil
+	require.NoError(t, c.Update(t.Context(), &configuration))
+	require.ErrorIs(t, k.look(t.Context(), epoch), refused)
+	require.ErrorContains(t, k.Ready(epoch), "does not trust")
+	forbid = false
+	require.NoError(t, k.look(t.Context(), epoch))
+	require.NoError(t, k.Ready(epoch))
+}
+
+func TestWhereSomebodyElsePublishesNothingIsWrittenAndTheirWriteIsWaitedFor(t *testing.T) {
+	c := cluster(t, interceptor.Funcs{}, installed()...)
+	theirs := options
+	theirs.Publish = false
+	k := NewKeeper(c, theirs, testr.New(t), prometheus.NewRegistry())
+	require.ErrorContains(t, k.look(t.Context(), epoch), "does not trust")
+	require.Nil(t, k.leaf.Load())
+	require.Error(t, k.Ready(epoch))
+
+	var configuration admissionregistrationv1.MutatingWebhookConfiguration
+	require.NoError(t, c.Get(t.Context(), types.NamespacedName{Name: options.Configuration}, &configuration))
+	configuration.Webhooks[1].ClientConfig.CABundle = k.authority.certificates.pem()
+	require.NoError(t, c.Update(t.Context(), &configuration))
+	require.NoError(t, k.look(t.Context(), epoch))
+	require.NoError(t, k.Ready(epoch))
+}
+
+func TestEveryEntryThatCallsUsHasToTrust(t *testing.T) {
+	objects := installed()
+	configuration := objects[1].(*admissionregistrationv1.MutatingWebhookConfiguration)
+	second := configuration.Webhooks[1]
+	second.Name = "second.vpa.k8s.io"
+	configuration.Webhooks = append(configuration.Webhooks, second)
+	c := cluster(t, interceptor.Funcs{}, objects...)
+	k := keeper(t, c)
+	require.NoError(t, k.look(t.Context(), epoch))
+	var got admissionregistrationv1.MutatingWebhookConfiguration
+	require.NoError(t, c.Get(t.Context(), types.NamespacedName{Name: options.Configuration}, &got))
+	require.Equal(t, got.Webhooks[1].ClientConfig.CABundle, got.Webhooks[2].ClientConfig.CABundle)
+
+	got.Webhooks[2].ClientConfig.CABundle = nil // as when a new manifest is applied
+	require.NoError(t, c.Update(t.Context(), &got))
+	k.publication.write = false
+	require.NoError(t, k.look(t.Context(), epoch))
+	require.Error(t, k.Ready(epoch))
 }
 
 func TestTheConfigurationDecidesReadinessOnlyWhenItCanBeRead(t *testing.T) {
@@ -216,7 +347,7 @@ func TestTheConfigurationDecidesReadinessOnlyWhenItCanBeRead(t *testing.T) {
 	none := installed()[1].(*admissionregistrationv1.MutatingWebhookConfiguration)
 	none.Webhooks = none.Webhooks[:1]
 	require.NoError(t, c.Create(t.Context(), none))
-	require.ErrorContains(t, k.look(t.Context(), epoch), "calls the Service sartor-system/sartor-admission")
+	require.ErrorContains(t, k.look(t.Context(), epoch), "has the Service sartor-system/sartor-admission")
 }
 
 func TestRunEndsWithItsContext(t *testing.T) {
