@@ -6,8 +6,6 @@ import (
 	"fmt"
 	"strings"
 
-	corev1 "k8s.io/api/core/v1"
-	vpav1 "k8s.io/autoscaler/vertical-pod-autoscaler/pkg/apis/autoscaling.k8s.io/v1"
 	"k8s.io/autoscaler/vertical-pod-autoscaler/pkg/utils/annotations"
 
 	"github.com/sartor-vpa/sartor/admission/patch"
@@ -15,12 +13,8 @@ import (
 	"github.com/sartor-vpa/sartor/pkg/usage"
 )
 
-const (
-	// InjectAnnotation on a pod, with the value "false", keeps the webhook away from it.
-	InjectAnnotation = "sartor.dev/inject"
-	// updatesAnnotation is upstream's: it tells what was changed, for people to read.
-	updatesAnnotation = "vpaUpdates"
-)
+// InjectAnnotation on a pod, with the value "false", keeps the webhook away from it.
+const InjectAnnotation = "sartor.dev/inject"
 
 // decide finds the VPA that controls the pod under review and decides the pod's resources.
 func (h *Handler) decide(ctx context.Context, d *desk) outcome {
@@ -50,62 +44,68 @@ func (h *Handler) decide(ctx context.Context, d *desk) outcome {
 	if vpa == nil {
 		return outcome{decision: NoVPA}
 	}
-	return apply(&r.pod, vpa, h.limits, &d.paper)
+	rules := policy.RulesOf(vpa, vpa.Status.Recommendation, policy.Cluster{Limits: h.limits})
+	return apply(&r.pod, vpa.Name, rules, nil, &d.paper)
 }
 
-// apply is the pure part: the pod, its controlling VPA and the limit policy give the outcome.
-func apply(p *pod, vpa *vpav1.VerticalPodAutoscaler, limits policy.LimitPolicy, on *paper) outcome {
-	if p.resources.names() {
-		return outcome{decision: PodResources, vpa: vpa.Name, warnings: []string{
-			warning(vpa, "the pod has resources of its own (spec.resources): its containers are left as declared"),
-		}}
-	}
-	containers := coreContainers(p.containers)
-	declared := policy.Declared(p.annotations, containers)
-	guaranteed := policy.Guaranteed(declared, coreContainers(p.initContainers))
-
+// apply is the pure part: the pod, the rules of its controlling VPA and the namespace's ranges give the outcome.
+func apply(p *pod, vpaName string, rules *policy.Rules, ranges *policy.Ranges, on *paper) outcome {
+	asking := p.asking(ranges)
+	decision := policy.Decide(&asking, rules, ranges)
 	on.pod = patch.Pod{Annotations: p.annotations, Wanted: on.pod.Wanted[:0], Containers: on.pod.Containers[:0]}
-	out := outcome{vpa: vpa.Name}
+	out := outcome{vpa: vpaName}
+	out.tell(rules, &asking, decision.Steps)
 	var updates []string
 	for i := range p.containers {
-		c := &p.containers[i]
-		decision := policy.Ask{
-			Declared:   declared[c.name],
-			Guaranteed: guaranteed,
-			Target:     policy.TargetOf(vpa.Status.Recommendation, c.name),
-			Policy:     policy.ForContainer(vpa.Spec.ResourcePolicy, c.name),
-			Limits:     limits,
-		}.Decide()
+		c, decided := &p.containers[i], &decision.Containers[i]
+		now := &asking.Containers[i].Now
 		on.pod.Containers = append(on.pod.Containers, patch.Container{
-			Exists: c.resources.exists, Limits: c.resources.limits.decided(decision.Limits), Requests: c.resources.requests.decided(decision.Requests),
+			Exists: c.resources.exists,
+			Limits: listed(c.resources.limits.exists, &now.Limits, &decided.Limits), Requests: listed(c.resources.requests.exists, &now.Requests, &decided.Requests),
 		})
-		for _, note := range decision.Notes {
-			text := fmt.Sprintf("container %s: %s", c.name, note.Text)
-			out.warnings = append(out.warnings, warning(vpa, text))
-			if note.Skipped {
-				out.skipped = append(out.skipped, text)
-			} else {
-				out.capped = append(out.capped, text)
-			}
-		}
-		if text := updatesOf(decision); text != "" {
+		if text := updatesOf(decided); text != "" {
 			updates = append(updates, fmt.Sprintf("container %d: %s", i, text))
 		}
+		if decided.Boosted {
+			key, value, err := asking.Containers[i].BoostAnnotation()
+			if err != nil {
+				return outcome{decision: BadPod, err: err}
+			}
+			on.want(key, value)
+		}
 	}
-	return finish(out, on, vpa.Name, containers, declared, updates)
+	return finish(out, on, &asking, updates)
+}
+
+// tell turns what people should know into warnings and audit annotations.
+func (out *outcome) tell(rules *policy.Rules, asking *policy.Pod, steps []policy.Step) {
+	for _, err := range rules.Invalid {
+		out.warnings = append(out.warnings, warning(out.vpa, err.Error()))
+	}
+	for i := range steps {
+		step := &steps[i]
+		if !step.Warns() {
+			continue
+		}
+		text := step.Text()
+		if step.Container >= 0 {
+			text = fmt.Sprintf("container %s: %s", asking.Containers[step.Container].Name, text)
+		}
+		out.warnings = append(out.warnings, warning(out.vpa, text))
+		if step.Skipped {
+			out.skipped = append(out.skipped, text)
+		} else {
+			out.capped = append(out.capped, text)
+		}
+	}
 }
 
 // finish adds the annotations and builds the patch. updates tell what was decided, by container.
-func finish(out outcome, on *paper, vpaName string, containers []corev1.Container, declared policy.Declaration, updates []string) outcome {
-	observed := &corev1.Pod{Spec: corev1.PodSpec{Containers: containers}}
-	on.want(annotations.VpaObservedContainersLabel, annotations.GetVpaObservedContainersValue(observed))
+func finish(out outcome, on *paper, asking *policy.Pod, updates []string) outcome {
+	on.want(annotations.VpaObservedContainersLabel, asking.ContainerNames())
 	if len(updates) > 0 {
-		recorded, err := declared.Annotation()
-		if err != nil {
-			return outcome{decision: BadPod, err: err}
-		}
-		on.want(policy.DeclaredAnnotation, recorded)
-		on.want(updatesAnnotation, fmt.Sprintf("Pod resources updated by %s: %s", vpaName, strings.Join(updates, "; ")))
+		on.want(policy.DeclaredAnnotation, string(asking.AppendDeclaration(nil)))
+		on.want(policy.UpdatesAnnotation, fmt.Sprintf("Pod resources updated by %s: %s", out.vpa, strings.Join(updates, "; ")))
 	}
 	on.patch = patch.Append(on.patch[:0], &on.pod)
 	out.patch = on.patch
@@ -114,7 +114,7 @@ func finish(out outcome, on *paper, vpaName string, containers []corev1.Containe
 		out.decision = Unchanged
 	case len(updates) > 0:
 		out.decision = Patched
-	case len(out.warnings) > 0:
+	case len(out.skipped) > 0:
 		out.decision = Skipped
 	default:
 		out.decision = NoRecommendation
@@ -126,67 +126,64 @@ func (p *paper) want(key, value string) {
 	p.pod.Wanted = append(p.pod.Wanted, patch.Annotation{Key: key, Value: value})
 }
 
-// names reports whether r names CPU or memory.
-func (r *resources) names() bool {
-	for i := range usage.Resources {
-		if r.limits.amounts[i].set || r.requests.amounts[i].set {
-			return true
-		}
+// asking is the pod as a decision reads it.
+func (p *pod) asking(ranges *policy.Ranges) policy.Pod {
+	asking := policy.Pod{Containers: make([]policy.PodContainer, len(p.containers))}
+	for i := range p.containers {
+		asking.Containers[i] = policy.PodContainer{Name: p.containers[i].name, Now: p.containers[i].resources.values()}
 	}
-	return false
+	for i := range p.initContainers {
+		c := &p.initContainers[i]
+		asking.Init = append(asking.Init, policy.InitContainer{Now: c.resources.values(), Sidecar: c.sidecar})
+	}
+	if level := p.resources.values(); level != (policy.Resources{}) {
+		asking.Level = &level
+	}
+	asking.Recall(policy.AnnotationsOf(p.annotations), ranges)
+	return asking
 }
 
-// decided is l, and what was decided for it.
-func (l *list) decided(decided corev1.ResourceList) patch.List {
-	result := patch.List{Exists: l.exists}
+func (r *resources) values() policy.Resources {
+	return policy.Resources{Limits: r.limits.values(), Requests: r.requests.values()}
+}
+
+func (l *list) values() policy.Amounts {
+	var values policy.Amounts
+	for _, r := range usage.Resources {
+		if l.amounts[r].set {
+			values[r] = policy.ValueOf(r, l.amounts[r].Quantity)
+		}
+	}
+	return values
+}
+
+// listed is a list as it is, and what was decided for it.
+func listed(exists bool, now, decided *policy.Amounts) patch.List {
+	result := patch.List{Exists: exists}
 	for r, into := range [...]*patch.Amount{usage.CPU: &result.CPU, usage.Memory: &result.Memory} {
-		if q, ok := decided[corev1.ResourceName(usage.Resources[r].String())]; ok {
-			*into = patch.Amount{Have: []byte(q.String()), Same: l.amounts[r].set && l.amounts[r].Cmp(q) == 0}
+		if v := decided[r]; v.IsSet() {
+			*into = patch.Amount{Have: v.AppendText(nil, usage.Resources[r]), Same: v.Equals(now[r])}
 		}
 	}
 	return result
 }
 
 // updatesOf lists what a decision sets, in upstream's words: "cpu request, memory request, cpu limit".
-func updatesOf(d policy.Decision) string {
+func updatesOf(o *policy.Outcome) string {
 	var set []string
-	for _, kind := range []struct {
-		list corev1.ResourceList
-		name string
-	}{{d.Requests, "request"}, {d.Limits, "limit"}} {
-		for _, name := range []corev1.ResourceName{corev1.ResourceCPU, corev1.ResourceMemory} {
-			if _, ok := kind.list[name]; ok {
-				set = append(set, fmt.Sprintf("%s %s", name, kind.name))
-			}
+	for _, r := range usage.Resources {
+		if o.Requests[r].IsSet() {
+			set = append(set, r.String()+" request")
+		}
+	}
+	for _, r := range usage.Resources {
+		if o.Limits[r].IsSet() {
+			set = append(set, r.String()+" limit")
 		}
 	}
 	return strings.Join(set, ", ")
 }
 
-// coreContainers gives containers the type that pkg/policy and upstream's annotations take.
-func coreContainers(containers []container) []corev1.Container {
-	converted := make([]corev1.Container, len(containers))
-	for i := range containers {
-		c := &containers[i]
-		converted[i].Name = c.name
-		converted[i].Resources = corev1.ResourceRequirements{Limits: c.resources.limits.core(), Requests: c.resources.requests.core()}
-	}
-	return converted
-}
-
-func (l *list) core() corev1.ResourceList {
-	if !l.exists {
-		return nil
-	}
-	core := corev1.ResourceList{}
-	for _, r := range usage.Resources {
-		if a := &l.amounts[r]; a.set {
-			core[corev1.ResourceName(r.String())] = a.Quantity
-		}
-	}
-	return core
-}
-
-func warning(vpa *vpav1.VerticalPodAutoscaler, text string) string {
-	return fmt.Sprintf("VPA %s: %s", vpa.Name, text)
+func warning(vpaName, text string) string {
+	return fmt.Sprintf("VPA %s: %s", vpaName, text)
 }

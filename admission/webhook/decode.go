@@ -204,7 +204,7 @@ func (d *desk) annotation(key []byte) error {
 // knownAnnotation returns the key of an annotation that a decision reads.
 func knownAnnotation(key []byte) (string, bool) {
 	for _, known := range [...]string{
-		InjectAnnotation, policy.DeclaredAnnotation, updatesAnnotation, annotations.VpaObservedContainersLabel,
+		InjectAnnotation, policy.DeclaredAnnotation, policy.UpdatesAnnotation, policy.LimitRangerAnnotation, annotations.VpaObservedContainersLabel,
 	} {
 		if string(key) == known {
 			return known, true

@@ -124,7 +124,6 @@ func TestAPodIsLeftAloneAndCountedByReason(t *testing.T) {
 		"another resource":         {nil, []string{`"resource": "pods"`, `"resource": "services"`}, NotAPodCreation},
 		"no object":                {nil, []string{`"object": {`, `"object": 7, "was": {`}, BadPod},
 		"a bad quantity":           {nil, []string{`"100m"`, `"lots"`}, BadPod},
-		"pod-level resources":      {nil, []string{`"volumes"`, `"resources": {"limits": {"cpu": "1"}}, "volumes"`}, PodResources},
 	} {
 		t.Run(name, func(t *testing.T) {
 			c := config(t, vpa("shop", recommend("shop", "1200m", "700Mi")))
@@ -137,6 +136,14 @@ func TestAPodIsLeftAloneAndCountedByReason(t *testing.T) {
 			require.EqualValues(t, 1, h.counted(tc.want))
 		})
 	}
+}
+
+func TestAPodWithResourcesOfItsOwnIsKeptWithinThem(t *testing.T) {
+	h := start(t, config(t, vpa("shop", recommend("shop", "1200m", "700Mi"))))
+	got := ask(t, h, strings.Replace(fixture(t, "create-shop.json"), `"volumes"`, `"resources": {"limits": {"cpu": "2", "memory": "4Gi"}, "requests": {"cpu": "1"}}, "volumes"`, 1))
+	require.Contains(t, string(got.Patch), `{"op":"add","path":"/spec/containers/0/resources/requests/cpu","value":"1"}`, "all that the pod has")
+	require.Contains(t, string(got.Patch), `{"op":"add","path":"/spec/containers/0/resources/requests/memory","value":"700Mi"}`)
+	require.NotContains(t, string(got.Patch), `limits/cpu`, "it is the pod's already")
 }
 
 func TestAVPAWithoutRecommendationOnlyAnnotates(t *testing.T) {

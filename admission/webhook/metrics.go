@@ -25,8 +25,6 @@ const (
 	NoController Decision = "no_controller"
 	// OptedOut: the pod says sartor.dev/inject: "false".
 	OptedOut Decision = "opted_out"
-	// PodResources: the pod has resources of its own beside its containers'.
-	PodResources Decision = "pod_level_resources"
 	// NotAPodCreation: a review that the webhook's rules should not have sent.
 	NotAPodCreation Decision = "not_a_pod_creation"
 	// NotSynced: asked before the caches were filled.

@@ -3,6 +3,8 @@ package policy
 import (
 	corev1 "k8s.io/api/core/v1"
 	"k8s.io/apimachinery/pkg/api/resource"
+
+	"github.com/sartor-vpa/sartor/pkg/usage"
 )
 
 // Requests and limits beyond these bounds are not believed. They come from a corrupted status, a
@@ -22,36 +24,15 @@ const (
 // Sane reports whether q is an amount of CPU or memory that a container can be given: positive, and
 // within the bounds above. It is false for every other resource.
 func Sane(name corev1.ResourceName, q resource.Quantity) bool {
-	_, ok := amountOf(name, q)
-	return ok
+	for _, r := range usage.Resources {
+		if name == resourceName(r) {
+			return ValueOf(r, q).sane(r)
+		}
+	}
+	return false
 }
 
-// amountOf returns q in the units that decisions are made in, milli-CPU or bytes, rounded up; false
-// if it is out of bounds. The comparison comes first because Quantity's accessors wrap around
-// silently beyond int64.
-func amountOf(name corev1.ResourceName, q resource.Quantity) (int64, bool) {
-	lowest, highest, ok := bounds(name)
-	if !ok || q.Cmp(lowest) < 0 || q.Cmp(highest) > 0 {
-		return 0, false
-	}
-	if name == corev1.ResourceCPU {
-		return q.MilliValue(), true
-	}
-	return q.Value(), true
-}
-
-func bounds(name corev1.ResourceName) (lowest, highest resource.Quantity, ok bool) {
-	switch name {
-	case corev1.ResourceCPU:
-		return *resource.NewMilliQuantity(MinCPU, resource.DecimalSI), *resource.NewMilliQuantity(MaxCPU, resource.DecimalSI), true
-	case corev1.ResourceMemory:
-		return *resource.NewQuantity(MinMemory, resource.BinarySI), *resource.NewQuantity(MaxMemory, resource.DecimalSI), true
-	default:
-		return resource.Quantity{}, resource.Quantity{}, false
-	}
-}
-
-// quantityOf is the inverse of amountOf.
+// quantityOf returns an amount in milli-CPU or bytes as the API has it.
 func quantityOf(name corev1.ResourceName, amount int64, format resource.Format) resource.Quantity {
 	if name == corev1.ResourceCPU {
 		return *resource.NewMilliQuantity(amount, format)

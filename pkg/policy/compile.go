@@ -9,8 +9,11 @@ import (
 	"github.com/sartor-vpa/sartor/pkg/usage"
 )
 
-// GlobalMaxAllowed is the Bound of Global.MaxAllowed.
-const GlobalMaxAllowed Bound = "the global maximum"
+// Bounds that are none of the container policy's: Global.MaxAllowed, and what a pod declared; see Compiled.Floor.
+const (
+	GlobalMaxAllowed Bound = "the global maximum"
+	DeclaredRequest  Bound = "the declared request"
+)
 
 // Global is what bounds containers in the whole cluster.
 type Global struct {
@@ -35,7 +38,9 @@ type rule struct {
 	// lowest is 0 and highest unbounded where there is no bound.
 	lowest, highest usage.Amount
 	// highestIs says whose bound highest is.
-	highestIs  Bound
+	highestIs Bound
+	// floor is what nothing is below, whatever the other bounds.
+	floor      usage.Amount
 	controlled bool
 }
 
@@ -66,11 +71,19 @@ func (c Container) Compile(g Global, r Rounding, integerCPU bool) Compiled {
 	return compiled
 }
 
-// WholeCPUs returns c for a container whose CPU the webhook keeps whole (see Ask.Decide): its values and both of its
-// bounds are. False where no whole CPU fits under the maximum, so that the webhook leaves it as declared.
+// Floor returns c for a container whose requests the webhook does not let go below these amounts (see Rules.Floor).
+func (c Compiled) Floor(amounts [len(usage.Resources)]usage.Amount) Compiled {
+	for _, kind := range usage.Resources {
+		c.rules[kind].floor = amounts[kind]
+	}
+	return c
+}
+
+// WholeCPUs returns c for a container whose CPU the webhook keeps whole (see Rules.CPUsStayWhole): its values and both
+// of its bounds are. False where no whole CPU fits under the maximum, so that the webhook leaves it as declared.
 func (c Compiled) WholeCPUs() (Compiled, bool) {
 	cpu := &c.rules[usage.CPU]
-	if cpu.highest < milliPerCore {
+	if cpu.highest < milliPerCore && cpu.floor == 0 {
 		return c, false
 	}
 	cpu.whole = milliPerCore
@@ -82,7 +95,7 @@ func (c Compiled) WholeCPUs() (Compiled, bool) {
 }
 
 // Apply takes an estimate of r through the policy, in upstream's order: uncapped is v rounded up, capped is
-// that raised to minAllowed and then lowered to maxAllowed, and bound is which of them moved it. It does not
+// that raised to minAllowed and then lowered to maxAllowed, but not below the floor, and bound is which of them moved it. It does not
 // allocate. Rounding may pass usage.MaxAmount by less than a unit.
 func (c *Compiled) Apply(r usage.Resource, v usage.Amount) (uncapped, capped usage.Amount, bound Bound) {
 	rule := &c.rules[r]
@@ -93,6 +106,9 @@ func (c *Compiled) Apply(r usage.Resource, v usage.Amount) (uncapped, capped usa
 	}
 	if capped > rule.highest {
 		capped, bound = rule.highest, rule.highestIs
+	}
+	if capped < rule.floor {
+		capped, bound = rule.floor, DeclaredRequest
 	}
 	return uncapped, capped, bound
 }
@@ -107,14 +123,17 @@ func (c *Compiled) Contradicts(r usage.Resource) bool { return c.rules[r].highes
 // than a millicore or a byte is rounded up, as the API server does with what pods request. One below 0 acts
 // as 0. Absurd bounds lead to absurd values, which the webhook refuses to act on.
 func amountOfBound(r usage.Resource, q resource.Quantity) usage.Amount {
-	scale := resource.Scale(0)
+	scale, most := resource.Scale(0), float64(usage.MaxAmount)
 	if r == usage.CPU {
-		scale = resource.Milli
+		scale, most = resource.Milli, most/milliPerCore
 	}
-	switch {
+	// The approximation comes first: comparing takes seconds for 1e10000000, which the API lets a VPA say.
+	switch about := q.AsApproximateFloat64(); {
 	case q.Sign() < 0:
 		return 0
-	case q.Cmp(*resource.NewScaledQuantity(int64(usage.MaxAmount), scale)) > 0:
+	case about < tiny:
+		return 1
+	case about > 2*most || q.Cmp(*resource.NewScaledQuantity(int64(usage.MaxAmount), scale)) > 0:
 		return unbounded
 	}
 	return usage.Amount(q.ScaledValue(scale))

@@ -113,27 +113,31 @@ func BenchmarkApply(b *testing.B) {
 	}
 }
 
-func TestWholeCPUsAreThoseThatTheWebhookGives(t *testing.T) {
+// TestWhatTheWebhookAddsIsRecommended holds the recommender's policy to the webhook's decision.
+func TestWhatTheWebhookAddsIsRecommended(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		milli := func(name string) resource.Quantity {
 			return *resource.NewMilliQuantity(rapid.Int64Range(1, 9000).Draw(t, name), resource.DecimalSI)
 		}
-		one := *resource.NewQuantity(1, resource.DecimalSI)
-		declared := corev1.ResourceRequirements{Limits: corev1.ResourceList{"cpu": one}, Requests: corev1.ResourceList{"cpu": one}}
-		vpa := &vpav1.PodResourcePolicy{ContainerPolicies: []vpav1.ContainerResourcePolicy{{
-			ContainerName: "*", MinAllowed: corev1.ResourceList{"cpu": milli("min")}, MaxAllowed: corev1.ResourceList{"cpu": milli("max")},
-		}}}
-		c := ForContainer(vpa, "shop")
-		require.True(t, c.KeepsCPUsWhole(declared, true))
-		bounds := c.Compile(Global{}, Rounding{}, false)
-		whole, fits := bounds.WholeCPUs()
+		declared := rapid.SampledFrom([]corev1.ResourceList{list("1", "1Gi"), list("3", "1Gi"), list("1500m", "1Gi")}).Draw(t, "declared")
+		policy := vpav1.ContainerResourcePolicy{MinAllowed: corev1.ResourceList{"cpu": milli("min")}, MaxAllowed: corev1.ResourceList{"cpu": milli("max")}}
 		target := milli("target")
-		ask := Ask{Declared: declared, Guaranteed: true, Target: corev1.ResourceList{"cpu": target}, Policy: c, Limits: DefaultLimitPolicy()}
-		given, ok := ask.Decide().Requests["cpu"]
-		require.Equal(t, ok, fits)
+		vpa := vpaOf(corev1.ResourceList{"cpu": target}, policy)
+		vpa.Annotations = map[string]string{FloorAnnotation: rapid.SampledFrom([]string{"declared", "none"}).Draw(t, "floor")}
+		pod := PodOf(podOf(container(app, declared, declared)), nil)
+		rules := RulesOf(vpa, vpa.Status.Recommendation, byDefault)
+
+		bounds := ForContainer(vpa.Spec.ResourcePolicy, app).Compile(Global{}, Rounding{}, false).Floor(rules.Floor(&pod, app))
+		fits := true
+		require.Equal(t, declared.Cpu().MilliValue()%1000 == 0, rules.CPUsStayWhole(&pod, app))
+		if rules.CPUsStayWhole(&pod, app) {
+			bounds, fits = bounds.WholeCPUs()
+		}
+		given := Decide(&pod, rules, nil).Containers[0].Requests[usage.CPU]
+		require.Equal(t, given.IsSet(), fits)
 		if fits {
-			_, capped, _ := whole.Apply(usage.CPU, usage.Amount(target.MilliValue()))
-			require.Equal(t, given.MilliValue(), int64(capped), "target %s, %v", target.String(), vpa.ContainerPolicies[0])
+			_, capped, _ := bounds.Apply(usage.CPU, usage.Amount(target.MilliValue()))
+			require.Equal(t, given.Amount(), int64(capped), "target %s, %v", target.String(), policy)
 		}
 	})
 }

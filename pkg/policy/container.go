@@ -84,42 +84,7 @@ func (c Container) Controls(name corev1.ResourceName) bool {
 	return !c.Off && slices.Contains(c.Controlled, name)
 }
 
-// Cap returns q raised to minAllowed or lowered to maxAllowed, and which of them did it. As
-// upstream, a bound of zero is no bound, and maxAllowed wins where it is below minAllowed
-// (Contradicts tells). Cap takes bounds as they are written: the result may be no Sane amount.
-func (c Container) Cap(name corev1.ResourceName, q resource.Quantity) (resource.Quantity, Bound) {
-	capped, bound := q, Bound("")
-	if lowest, ok := boundOf(c.Min, name); ok && capped.Cmp(lowest) < 0 {
-		capped, bound = lowest, MinAllowed
-	}
-	if highest, ok := boundOf(c.Max, name); ok && capped.Cmp(highest) > 0 {
-		capped, bound = highest, MaxAllowed
-	}
-	return capped, bound
-}
-
-// Contradicts reports whether maxAllowed is below minAllowed for the resource called name.
-func (c Container) Contradicts(name corev1.ResourceName) bool {
-	lowest, hasMin := boundOf(c.Min, name)
-	highest, hasMax := boundOf(c.Max, name)
-	return hasMin && hasMax && highest.Cmp(lowest) < 0
-}
-
 func boundOf(list corev1.ResourceList, name corev1.ResourceName) (resource.Quantity, bool) {
 	q, ok := list[name]
 	return q, ok && !q.IsZero()
-}
-
-// TargetOf returns the target of the container called name in a VPA's status.recommendation; nil if
-// there is none. As upstream, the first entry of a name counts.
-func TargetOf(r *vpav1.RecommendedPodResources, name string) corev1.ResourceList {
-	if r == nil {
-		return nil
-	}
-	for i := range r.ContainerRecommendations {
-		if r.ContainerRecommendations[i].ContainerName == name {
-			return r.ContainerRecommendations[i].Target
-		}
-	}
-	return nil
 }

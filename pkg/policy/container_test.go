@@ -55,36 +55,3 @@ func TestNothingIsControlledInModeOff(t *testing.T) {
 	require.True(t, c.Off)
 	require.False(t, c.Controls(corev1.ResourceCPU))
 }
-
-func TestCapKeepsAValueBetweenMinAndMax(t *testing.T) {
-	for name, tc := range map[string]struct {
-		min, max, value, want string
-		bound                 Bound
-		contradicts           bool
-	}{
-		"between":                 {"1", "3", "2", "2", "", false},
-		"below min":               {"1", "3", "500m", "1", MinAllowed, false},
-		"above max":               {"1", "3", "4", "3", MaxAllowed, false},
-		"equal to max":            {"1", "3", "3", "3", "", false},
-		"no bounds":               {"", "", "4", "4", "", false},
-		"zero bounds do not bind": {"0", "0", "4", "4", "", false},
-		"max wins over min":       {"3", "1", "2", "1", MaxAllowed, true},
-	} {
-		t.Run(name, func(t *testing.T) {
-			c := Container{Min: list(tc.min, ""), Max: list(tc.max, "")}
-			got, bound := c.Cap(corev1.ResourceCPU, q(tc.value))
-			require.Equal(t, tc.want, got.String())
-			require.Equal(t, tc.bound, bound)
-			require.Equal(t, tc.contradicts, c.Contradicts(corev1.ResourceCPU))
-		})
-	}
-}
-
-func TestTheFirstRecommendationOfANameCounts(t *testing.T) {
-	r := &vpav1.RecommendedPodResources{ContainerRecommendations: []vpav1.RecommendedContainerResources{
-		{ContainerName: "app", Target: list("1", "")}, {ContainerName: "app", Target: list("2", "")},
-	}}
-	require.Equal(t, list("1", ""), TargetOf(r, "app"))
-	require.Nil(t, TargetOf(r, "other"))
-	require.Nil(t, TargetOf(nil, "app"))
-}

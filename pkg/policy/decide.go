@@ -1,195 +1,246 @@
 package policy
 
 import (
-	"fmt"
+	"cmp"
+	"slices"
 
-	corev1 "k8s.io/api/core/v1"
-	"k8s.io/apimachinery/pkg/api/resource"
+	"github.com/sartor-vpa/sartor/pkg/usage"
 )
 
-// Ask is all that a decision for one container depends on.
-type Ask struct {
-	// Declared is what the container declared before any webhook changed it.
-	Declared corev1.ResourceRequirements
-	// Guaranteed is set when the whole pod was declared with QoS class Guaranteed.
-	Guaranteed bool
-	// Target is the container's target in status.recommendation; nil if there is none.
-	Target corev1.ResourceList
-	// Policy is the container's part of the VPA's resource policy.
-	Policy Container
-	// Limits says how limits follow from requests.
-	Limits LimitPolicy
-}
-
-// Decision is what one container shall ask for. A resource that neither list names stays as it was
-// declared.
+// Decision is what a pod's containers shall ask for.
 type Decision struct {
-	Requests, Limits corev1.ResourceList
-	// Notes tell what stood in the way, cpu before memory: worth a warning. None if the
-	// recommendation went through as it is.
-	Notes []Note
+	// Containers are those of the pod, in its order.
+	Containers []Outcome
+	// Steps tell how it came about: by container, what concerns all of them last; cpu before memory, and in the order in
+	// which they were taken. Those that warn are for people to see.
+	Steps []Step
 }
 
-// Note tells why a resource did not get what was recommended for it.
-type Note struct {
-	Resource corev1.ResourceName
-	// Skipped is set when the resource was left as declared, and not when it was only capped.
-	Skipped bool
-	// Text says it in words, without naming the container: "cpu left as declared: ...".
-	Text string
+// Outcome is what one container shall ask for. What is not set stays as it is.
+type Outcome struct {
+	Resources
+	// Boosted is set where its CPU is more than it is going to need when it has started: see BoostAnnotation.
+	Boosted bool
 }
 
-// Decide returns the container's decision: recommendation, then container policy, then limit
-// policy, with limit >= request throughout. Where no legal result exists for a resource it is left
-// as declared, and a Note says why.
-func (a Ask) Decide() Decision {
-	var d Decision
-	for _, name := range resources {
-		target, ok := a.Target[name]
-		if !ok || !a.Policy.Controls(name) {
-			continue
-		}
-		one := step{Ask: a, name: name, decision: &d}
-		if request, ok := one.request(target); ok {
-			one.finish(request)
-		}
+// Sets reports whether anything is set.
+func (o *Outcome) Sets() bool { return o.Resources != Resources{} }
+
+// Decide returns what the containers of pod shall ask for under rules, in a namespace with these ranges (nil for
+// none). Where no legal result exists a resource is left as it was declared, and a Step says why.
+//
+// It is a function of what the pod declared: decided again for the pod that it led to, it is the same.
+func Decide(pod *Pod, rules *Rules, ranges *Ranges) Decision {
+	d := Decision{Containers: make([]Outcome, len(pod.Containers))}
+	if len(rules.containers) == 0 && rules.boost == nil {
+		return d
 	}
+	p := planner{pod: pod, rules: rules, decision: &d}
+	for _, r := range usage.Resources {
+		p.resource, p.container, p.whole = r, ranges.ofContainer(r), ranges.ofPod(r)
+		p.plan()
+	}
+	slices.SortStableFunc(d.Steps, func(a, b Step) int { return cmp.Compare(uint(a.Container), uint(b.Container)) })
 	return d
 }
 
-// step decides one resource of one container.
-type step struct {
-	Ask
-	name     corev1.ResourceName
+// planner decides one resource of all containers.
+type planner struct {
+	pod      *Pod
+	rules    *Rules
 	decision *Decision
+	resource usage.Resource
+	// container and whole bound each container and the pod as a whole.
+	container, whole span
 }
 
-// request takes the recommendation through the container policy; false if the resource is skipped.
-func (s step) request(target resource.Quantity) (resource.Quantity, bool) {
-	if !Sane(s.name, target) {
-		return s.skip("recommended %s is no sane amount", target.String())
+func (p *planner) plan() {
+	var few [4]job
+	jobs := few[:0]
+	for i := range p.pod.Containers {
+		if j, ok := p.job(i); ok {
+			if j.settled = j.settle(j.want, fullRoom); j.settled.ok {
+				jobs = append(jobs, j)
+				continue
+			}
+			p.leave(&j)
+		}
 	}
-	capped, bound := s.Policy.Cap(s.name, target)
-	amount, ok := amountOf(s.name, capped)
-	if !ok {
-		return s.skip("%s %s is no sane amount", bound, capped.String())
+	if len(jobs) == 0 || !p.fit(jobs) {
+		return
 	}
-	if s.Policy.Contradicts(s.name) {
-		s.note("capped to maxAllowed %s, which is below minAllowed", capped.String())
-	} else if bound != "" {
-		s.note("recommended %s, bounded by %s %s", target.String(), bound, capped.String())
+	for i := range jobs {
+		p.set(&jobs[i])
 	}
-	// Kubernetes has no fractions of a milli-CPU or a byte.
-	return quantityOf(s.name, amount, capped.Format), true
 }
 
-// finish sets the request, and the limit that belongs to it.
-func (s step) finish(request resource.Quantity) {
-	declared, hasLimit := s.Declared.Limits[s.name]
+// job returns what is to be decided for a container, up to the request that it shall have; false if nothing is.
+func (p *planner) job(at int) (job, bool) {
+	c, r := &p.pod.Containers[at], p.resource
+	rules := p.rules.of(c.Name)
+	j := job{at: at, resource: r, rule: &p.rules.limits[r], span: p.container}
+	limitsFollow := false
+	if rules != nil && (rules.resources[r].target.IsSet()) {
+		one := &rules.resources[r]
+		if one.problem != "" {
+			p.note(Step{Container: at, Reason: ByAbsurdity, Skipped: true, problem: one.problem})
+			return j, false
+		}
+		j.want, j.format, j.most, limitsFollow = one.want.amount, one.want, one.most, rules.limits
+		if one.by != ByNothing {
+			p.step(at, one.by, one.target, one.want)
+		}
+		if floor := p.rules.floorOf(c, r); floor > 0 {
+			j.floor = floor
+			if j.want < floor {
+				p.step(at, ByFloor, one.want, one.want.with(floor))
+				j.want = floor
+			}
+		}
+	}
+	if r == usage.CPU && p.rules.boost != nil {
+		limitsFollow = p.boost(&j, c, limitsFollow)
+	}
+	if j.want == 0 {
+		return j, false
+	}
+	return j, p.shape(&j, c, limitsFollow)
+}
+
+// boost raises the request for the start of the container. One that nothing is recommended for is boosted from what it
+// declared.
+func (p *planner) boost(j *job, c *PodContainer, limitsFollow bool) bool {
+	base := j.want
+	if base == 0 {
+		base = max(0, c.First.Requests[usage.CPU].amount)
+	}
+	boosted, ok := p.rules.boost.of(c.Name, base)
+	if !ok || boosted <= base {
+		return limitsFollow
+	}
+	if j.want == 0 {
+		limitsFollow = ForContainer(p.rules.policies, c.Name).ControlledLimits
+	}
+	p.step(j.at, ByBoost, j.value(base), j.value(boosted))
+	j.want = boosted
+	j.boosted = true
+	return limitsFollow
+}
+
+// shape finds out how the job's limit follows from its request; false if the container has to be left alone.
+func (p *planner) shape(j *job, c *PodContainer, limitsFollow bool) bool {
+	r := p.resource
+	request, limit := c.First.Requests[r], c.First.Limits[r]
+	if p.pod.Level != nil {
+		j.bound(p.pod.Level.Limits[r])
+	}
 	switch {
-	case s.Guaranteed:
-		s.equal(request, declared)
-	case !hasLimit:
-		s.set(request, nil)
-	case !s.Policy.ControlledLimits:
-		s.under(request, declared)
+	case limit.absurd() || c.Now.Limits[r].absurd():
+		return p.absurdLimit(j, limit)
+	case request.absurd() || c.Now.Requests[r].absurd():
+		p.skip(j.at, ByAbsurdity, request, Value{})
+		return false
+	}
+	j.first = pair{request.amount, limit.amount}
+	j.declared = limit.amount
+	if c.defaulted&limitMark(r) != 0 {
+		j.declared = 0
+	}
+	fixed := !limitsFollow || j.rule.mode == LimitNone
+	switch {
+	case p.pod.Guaranteed && fixed:
+		p.skip(j.at, ByGuaranteed, j.value(j.want), limit)
+		return false
+	case p.pod.Guaranteed:
+		j.kind, j.wholeCPUs = equal, r == usage.CPU && whole(limit)
+		return !j.wholeCPUs || p.makeWhole(j)
+	case !limit.IsSet():
+		j.kind = alone
+	case fixed:
+		// Nobody changes it here, so that what counts is what is there.
+		j.kind, j.first.limit = under, c.Now.Limits[r].amount
+	case !limit.sane(r):
+		return p.absurdLimit(j, limit)
+	case j.rule.mode == LimitProportional:
+		j.kind = proportional
 	default:
-		limit, ok := s.Limits.Limit(s.name, declared, request)
-		if !ok {
-			s.skip("no sane limit follows from declared limit %s and request %s", declared.String(), request.String())
-			return
-		}
-		s.set(request, &limit)
+		j.kind = multiple
 	}
+	if p.rules.bounded && j.most.sane(r) {
+		j.limitMost = j.most.amount
+	}
+	return true
 }
 
-// equal keeps a Guaranteed pod Guaranteed: request = limit, and whole CPUs if they were whole.
-func (s step) equal(request, declared resource.Quantity) {
-	if !s.Policy.ControlledLimits {
-		s.skip("the pod is Guaranteed, and controlledValues RequestsOnly would take that from it")
+func (p *planner) absurdLimit(j *job, limit Value) bool {
+	p.note(Step{Container: j.at, Reason: ByAbsurdity, Limit: true, Skipped: true, From: limit, To: j.value(j.want)})
+	return false
+}
+
+// makeWhole rounds the request of a container that keeps whole CPUs up, or down where that would pass maxAllowed;
+// false if no whole CPU fits under that.
+func (p *planner) makeWhole(j *job) bool {
+	amount := roundUp(j.want, milliPerCore)
+	if j.most.sane(p.resource) {
+		amount = min(amount, j.most.amount/milliPerCore*milliPerCore)
+	}
+	if amount = max(amount, j.floor); amount == 0 {
+		p.skip(j.at, ByWholeCPUs, j.value(j.want), j.most)
+		return false
+	}
+	if amount != j.want {
+		p.step(j.at, ByWholeCPUs, j.value(j.want), j.value(amount))
+		j.want = amount
+	}
+	return true
+}
+
+// set writes down what was settled, and the steps that led there.
+func (p *planner) set(j *job) {
+	o, r, s := &p.decision.Containers[j.at], p.resource, &j.settled
+	o.Requests[r], o.Boosted = j.value(s.request), o.Boosted || j.boosted
+	if s.requestBy != ByNothing && s.request != j.want {
+		p.step(j.at, s.requestBy, j.value(j.want), j.value(s.request))
+	}
+	if !j.setsLimit() {
 		return
 	}
-	if s.name == corev1.ResourceCPU && whole(declared) {
-		var ok bool
-		if request, ok = s.wholeCPU(request); !ok {
-			return
-		}
+	limit := Value{amount: s.limit, is: exact, decimal: j.kind == proportional && p.pod.Containers[j.at].First.Limits[r].decimal}
+	if j.kind == equal {
+		limit.decimal = j.format.decimal
 	}
-	s.set(request, &request)
-}
-
-// milliPerCore is a whole CPU in milli-CPU. The kubelet gives containers CPUs of their own only in
-// whole numbers, so that a Guaranteed pod would lose them with any other.
-const milliPerCore = 1000
-
-// KeepsCPUsWhole reports whether the webhook gives the container whole CPUs: its pod is Guaranteed, it declared whole
-// ones, and its limits may be changed.
-func (c Container) KeepsCPUsWhole(declared corev1.ResourceRequirements, guaranteed bool) bool {
-	return guaranteed && c.ControlledLimits && c.Controls(corev1.ResourceCPU) && whole(declared.Limits[corev1.ResourceCPU])
-}
-
-func whole(cpu resource.Quantity) bool {
-	amount, ok := amountOf(corev1.ResourceCPU, cpu)
-	return ok && amount%milliPerCore == 0
-}
-
-// wholeCPU rounds request up to whole CPUs, or down where that would pass maxAllowed; false if no
-// whole CPU fits under it.
-func (s step) wholeCPU(request resource.Quantity) (resource.Quantity, bool) {
-	amount, _ := amountOf(s.name, request)
-	amount = roundUp(amount, milliPerCore)
-	if highest, ok := boundOf(s.Policy.Max, s.name); ok {
-		if most, sane := amountOf(s.name, highest); sane {
-			amount = min(amount, most/milliPerCore*milliPerCore)
-		}
-		if amount == 0 {
-			return s.skip("no whole CPU fits under maxAllowed %s", highest.String())
-		}
+	o.Limits[r] = limit
+	p.note(Step{Container: j.at, Reason: ByLimitPolicy, Limit: true, From: limit.with(j.first.limit), To: limit.with(s.wanted)})
+	if s.limit != s.wanted {
+		p.note(Step{Container: j.at, Reason: s.limitBy, Limit: true, From: limit.with(s.wanted), To: limit})
 	}
-	return quantityOf(s.name, amount, resource.DecimalSI), true
 }
 
-// under keeps the request at or below a limit that is not ours to change.
-func (s step) under(request, limit resource.Quantity) {
-	if request.Cmp(limit) <= 0 {
-		s.set(request, nil)
+// leave says why a container is left as it was declared.
+func (p *planner) leave(j *job) {
+	against := j.most
+	switch by := j.settled.requestBy; {
+	case by == ByAbsurdity && j.setsLimit():
+		p.absurdLimit(j, j.value(j.first.limit))
 		return
+	case by == ByLimit:
+		against = j.value(j.first.limit)
 	}
-	declared := s.Declared.Requests[s.name]
-	if !Sane(s.name, limit) || limit.Cmp(declared) < 0 {
-		s.skip("request %s would exceed the limit %s", request.String(), limit.String())
-		return
-	}
-	s.note("request %s lowered to the limit %s", request.String(), limit.String())
-	s.set(limit, nil)
+	p.skip(j.at, j.settled.requestBy, j.value(j.want), against)
 }
 
-func (s step) set(request resource.Quantity, limit *resource.Quantity) {
-	if s.decision.Requests == nil {
-		s.decision.Requests = corev1.ResourceList{}
-	}
-	s.decision.Requests[s.name] = request
-	if limit == nil {
-		return
-	}
-	if s.decision.Limits == nil {
-		s.decision.Limits = corev1.ResourceList{}
-	}
-	s.decision.Limits[s.name] = *limit
+func (p *planner) step(at int, by Reason, from, to Value) {
+	p.note(Step{Container: at, Reason: by, From: from, To: to})
 }
 
-func (s step) note(format string, args ...any) {
-	s.decision.Notes = append(s.decision.Notes, Note{
-		Resource: s.name,
-		Text:     fmt.Sprintf("%s: "+format, append([]any{s.name}, args...)...),
-	})
+func (p *planner) skip(at int, by Reason, from, to Value) {
+	p.note(Step{Container: at, Reason: by, Skipped: true, From: from, To: to})
 }
 
-func (s step) skip(format string, args ...any) (resource.Quantity, bool) {
-	s.decision.Notes = append(s.decision.Notes, Note{
-		Resource: s.name,
-		Skipped:  true,
-		Text:     fmt.Sprintf("%s left as declared: "+format, append([]any{s.name}, args...)...),
-	})
-	return resource.Quantity{}, false
+func (p *planner) note(s Step) {
+	if p.decision.Steps == nil {
+		p.decision.Steps = make([]Step, 0, 2*len(p.pod.Containers))
+	}
+	s.Resource = p.resource
+	p.decision.Steps = append(p.decision.Steps, s)
 }

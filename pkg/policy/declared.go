@@ -1,94 +1,194 @@
 package policy
 
 import (
+	"cmp"
 	"encoding/json"
-	"fmt"
+	"slices"
 
-	corev1 "k8s.io/api/core/v1"
+	"github.com/sartor-vpa/sartor/pkg/usage"
 )
 
-// DeclaredAnnotation is where the webhook records, on the pod, what the pod had declared when the
-// webhook saw it first. It is JSON: container name to requests and limits of cpu and memory.
-const DeclaredAnnotation = "sartor.dev/declared"
+const (
+	// DeclaredAnnotation is where the webhook records, on the pod, what the pod had declared when the webhook saw it
+	// first. It is JSON: container name to requests and limits of cpu and memory. What the LimitRanger had only filled
+	// in stands apart, under "defaulted".
+	DeclaredAnnotation = "sartor.dev/declared"
+	// UpdatesAnnotation is upstream's: it tells what was changed, for people to read. The webhook writes it whenever it
+	// writes DeclaredAnnotation.
+	UpdatesAnnotation = "vpaUpdates"
+)
 
-// Declaration is what each container of a pod asked for before any webhook changed it: requests and
-// limits of cpu and memory, by container name.
-type Declaration map[string]corev1.ResourceRequirements
+// record is one container's part of DeclaredAnnotation.
+type record struct {
+	Defaulted amountTexts `json:"defaulted"`
+	amountTexts
+}
 
-// Declared returns the declaration of a pod with these annotations and containers: what
-// DeclaredAnnotation says of a container, else what its spec says (a sidecar that was added since,
-// a pod that was never patched). An annotation that cannot be read counts as absent, since it can
-// only come from somebody else's hand. Containers that the pod does not have are left out.
-func Declared(annotations map[string]string, containers []corev1.Container) Declaration {
-	var recorded Declaration
-	if text, ok := annotations[DeclaredAnnotation]; ok {
-		if err := json.Unmarshal([]byte(text), &recorded); err != nil {
-			recorded = nil
-		}
+type amountTexts struct {
+	Limits   map[string]string `json:"limits"`
+	Requests map[string]string `json:"requests"`
+}
+
+// recallRecord takes what DeclaredAnnotation says; false, and nothing taken, if the annotation cannot be of this pod.
+// It is copied from a live pod into a template then, and the template edited, so that only the spec tells what is
+// wanted: a container is gone, or asks for other resources than it did. That amounts were edited cannot be seen.
+func (p *Pod) recallRecord(text, limitRanger string, ranges *Ranges) bool {
+	if len(text) > maxAnnotation {
+		return false
 	}
-	declared := make(Declaration, len(containers))
-	for i := range containers {
-		resources, ok := recorded[containers[i].Name]
+	var records map[string]record
+	if err := json.Unmarshal([]byte(text), &records); err != nil || records == nil {
+		return false
+	}
+	found, was := 0, slices.Clone(p.Containers)
+	said := parseLimitRanger(limitRanger)
+	for i := range was {
+		one, ok := records[was[i].Name]
 		if !ok {
-			resources = containers[i].Resources
+			// A sidecar that another webhook added in between.
+			was[i].defaults(said, ranges)
+			continue
 		}
-		declared[containers[i].Name] = corev1.ResourceRequirements{
-			Requests: computeOnly(resources.Requests),
-			Limits:   computeOnly(resources.Limits),
+		found++
+		if !one.read(&was[i]) {
+			return false
 		}
 	}
-	return declared
-}
-
-// Annotation returns the value of DeclaredAnnotation: the same bytes for the same declaration.
-func (d Declaration) Annotation() (string, error) {
-	text, err := json.Marshal(d)
-	if err != nil {
-		return "", fmt.Errorf("encoding %s: %w", DeclaredAnnotation, err)
+	if found != len(records) {
+		return false
 	}
-	return string(text), nil
+	p.Containers = was
+	return true
 }
 
-// computeOnly is list's cpu and memory; nil if it has neither.
-func computeOnly(list corev1.ResourceList) corev1.ResourceList {
-	var kept corev1.ResourceList
-	for _, name := range resources {
-		if q, ok := list[name]; ok {
-			if kept == nil {
-				kept = make(corev1.ResourceList, len(resources))
+// read sets what the container asked for first. False if it cannot have asked for that and be as it is now: the
+// webhook adds no limits, and takes nothing away.
+func (x *record) read(c *PodContainer) bool {
+	for _, r := range usage.Resources {
+		request, ok := x.Requests[r.String()]
+		if !ok {
+			if request, ok = x.Defaulted.Requests[r.String()]; ok {
+				c.defaulted |= requestMark(r)
 			}
-			kept[name] = q
 		}
-	}
-	return kept
-}
-
-// Guaranteed reports whether a pod with this declaration and these init containers is of the QoS
-// class Guaranteed: every container has limits of cpu and memory, and requests equal to them. A
-// missing request counts as equal, as the API server defaults it.
-func Guaranteed(declared Declaration, initContainers []corev1.Container) bool {
-	for _, resources := range declared {
-		if !guaranteed(resources) {
+		if !recalled(r, request, ok, c.Now.Requests[r], &c.First.Requests[r]) {
 			return false
 		}
-	}
-	for i := range initContainers {
-		if !guaranteed(initContainers[i].Resources) {
-			return false
+		limit, ok := x.Limits[r.String()]
+		if !ok {
+			if limit, ok = x.Defaulted.Limits[r.String()]; ok {
+				c.defaulted |= limitMark(r)
+			}
 		}
-	}
-	return len(declared) > 0
-}
-
-func guaranteed(r corev1.ResourceRequirements) bool {
-	for _, name := range resources {
-		limit, ok := r.Limits[name]
-		if !ok || limit.IsZero() {
-			return false
-		}
-		if request, ok := r.Requests[name]; ok && request.Cmp(limit) != 0 {
+		now := c.Now.Limits[r]
+		if (now.IsSet() && !now.absurd() && !ok) || !recalled(r, limit, ok, now, &c.First.Limits[r]) {
 			return false
 		}
 	}
 	return true
+}
+
+// recalled reads what was recorded of one amount, if anything was. False if it cannot be. Absurd amounts are not
+// recorded, for they are never changed.
+func recalled(r usage.Resource, text string, recorded bool, now Value, first *Value) bool {
+	switch {
+	case now.absurd():
+		return true
+	case !recorded:
+		*first = Value{}
+		return true
+	case !now.IsSet():
+		return false
+	}
+	q, err := parseQuantity(text)
+	*first = ValueOf(r, q)
+	return err == nil && !first.absurd()
+}
+
+// AppendDeclaration appends the value of DeclaredAnnotation to b: the same bytes for the same declaration, whatever
+// was patched since.
+func (p *Pod) AppendDeclaration(b []byte) []byte {
+	var few [8]*PodContainer
+	sorted := few[:0]
+	for i := range p.Containers {
+		sorted = append(sorted, &p.Containers[i])
+	}
+	slices.SortFunc(sorted, func(a, b *PodContainer) int { return cmp.Compare(a.Name, b.Name) })
+	b = append(b, '{')
+	for i, c := range sorted {
+		if i > 0 {
+			b = append(b, ',')
+		}
+		b = appendName(b, c.Name)
+		b = append(b, ':', '{')
+		declared, filled := c.Declared(), c.First
+		if c.defaulted != 0 {
+			for _, r := range usage.Resources {
+				if declared.Requests[r].IsSet() {
+					filled.Requests[r] = Value{}
+				}
+				if declared.Limits[r].IsSet() {
+					filled.Limits[r] = Value{}
+				}
+			}
+			start := len(b)
+			b = append(b, `"defaulted":{`...)
+			if b = appendResources(b, &filled); b[len(b)-1] == '{' {
+				b = b[:start]
+			} else {
+				b = append(b, '}')
+			}
+		}
+		b = append(appendResources(b, &declared), '}')
+	}
+	return append(b, '}')
+}
+
+func appendResources(b []byte, r *Resources) []byte {
+	b = appendAmounts(b, "limits", &r.Limits)
+	return appendAmounts(b, "requests", &r.Requests)
+}
+
+// appendAmounts appends a member and what it holds, if it holds anything.
+func appendAmounts(b []byte, member string, amounts *Amounts) []byte {
+	first := true
+	for _, r := range usage.Resources {
+		v := amounts[r]
+		if v.is != exact {
+			continue
+		}
+		if first {
+			b = appendComma(b)
+			b = append(append(append(b, '"'), member...), `":{`...)
+			first = false
+		}
+		b = appendComma(b)
+		b = append(append(append(b, '"'), r.String()...), `":"`...)
+		b = append(v.AppendText(b, r), '"')
+	}
+	if !first {
+		b = append(b, '}')
+	}
+	return b
+}
+
+func appendComma(b []byte) []byte {
+	if last := b[len(b)-1]; last != '{' {
+		return append(b, ',')
+	}
+	return b
+}
+
+// appendName appends a container's name as JSON has it. Names of pods that exist need no escapes.
+func appendName(b []byte, name string) []byte {
+	for i := range len(name) {
+		if c := name[i]; (c < 'a' || c > 'z') && (c < '0' || c > '9') && c != '-' {
+			quoted, err := json.Marshal(name)
+			if err != nil {
+				return append(b, '"', '"')
+			}
+			return append(b, quoted...)
+		}
+	}
+	return append(append(append(b, '"'), name...), '"')
 }

@@ -3,25 +3,47 @@ package policy
 import (
 	"math/bits"
 
-	corev1 "k8s.io/api/core/v1"
 	"k8s.io/apimachinery/pkg/api/resource"
+
+	"github.com/sartor-vpa/sartor/pkg/usage"
 )
 
-// LimitPolicy says how the limit of a container follows from its request.
+// LimitMode says how a container's limit follows from its request.
+type LimitMode string
+
+// The modes of a LimitRule.
+const (
+	// LimitMultiple: roundUp(max(declared limit, multiple x request)), and no more than a maximum.
+	LimitMultiple LimitMode = "multiple"
+	// LimitProportional keeps the declared ratio of limit to request, as upstream does.
+	LimitProportional LimitMode = "proportional"
+	// LimitNone leaves the limit as it was declared.
+	LimitNone LimitMode = "none"
+)
+
+// LimitPolicy says how limits follow from requests. As YAML or JSON it is the file that both programs read; see
+// ParseLimitPolicy.
 type LimitPolicy struct {
-	CPU, Memory LimitRule
+	CPU    LimitRule `json:"cpu"`
+	Memory LimitRule `json:"memory"`
+	// MaxAllowedBoundsLimit makes a VPA's maxAllowed bound limits, too. Off, limits may exceed it, as peaks need.
+	MaxAllowedBoundsLimit bool `json:"maxAllowedBoundsLimit"`
 }
 
-// LimitRule is the policy of one resource: limit = roundUp(max(declared limit, Multiple x request)).
+// LimitRule is the policy of one resource.
 type LimitRule struct {
+	// Mode is LimitMultiple if it is empty.
+	Mode LimitMode `json:"mode"`
 	// Multiple of the request that the limit is to have room for, exact to thousandths. At most
 	// 1000; a multiple below 1 acts as 1, since no limit may be below its request.
-	Multiple resource.Quantity
+	Multiple resource.Quantity `json:"multiple"`
 	// Round is the unit that limits are rounded up to: cores or bytes. Zero does not round.
-	Round resource.Quantity
+	Round resource.Quantity `json:"round"`
+	// Max is what limits are not raised above; a declared limit, or a request, that is higher stays. Zero bounds nothing.
+	Max resource.Quantity `json:"max"`
 }
 
-// maxMultiple keeps multiple x request within what 128 bits divided by 1000 give back in 64.
+// maxMultiple is far beyond any use.
 const maxMultiple = 1000
 
 // DefaultLimitPolicy gives room for twice the request. CPU is rounded up to whole cores, because a
@@ -30,60 +52,77 @@ const maxMultiple = 1000
 func DefaultLimitPolicy() LimitPolicy {
 	double := *resource.NewQuantity(2, resource.DecimalSI)
 	return LimitPolicy{
-		CPU:    LimitRule{Multiple: double, Round: *resource.NewQuantity(1, resource.DecimalSI)},
-		Memory: LimitRule{Multiple: double, Round: *resource.NewQuantity(1<<20, resource.BinarySI)},
+		CPU:    LimitRule{Mode: LimitMultiple, Multiple: double, Round: *resource.NewQuantity(1, resource.DecimalSI)},
+		Memory: LimitRule{Mode: LimitMultiple, Multiple: double, Round: *resource.NewQuantity(1<<20, resource.BinarySI)},
 	}
 }
 
-// Limit returns the limit of the resource called name for a container that declared declaredLimit
-// and is to request request. It is never below either. False if one of them, or the limit itself,
-// is no Sane amount: then there is no limit to set.
-func (p LimitPolicy) Limit(name corev1.ResourceName, declaredLimit, request resource.Quantity) (resource.Quantity, bool) {
-	floor, ok := amountOf(name, declaredLimit)
-	if !ok {
-		return resource.Quantity{}, false
+func (p *LimitPolicy) rule(r usage.Resource) *LimitRule {
+	if r == usage.CPU {
+		return &p.CPU
 	}
-	wanted, ok := amountOf(name, request)
-	if !ok {
-		return resource.Quantity{}, false
-	}
-	rule := p.Memory
-	if name == corev1.ResourceCPU {
-		rule = p.CPU
-	}
-	amount := roundUp(max(floor, wanted, rule.times(wanted)), rule.unit(name))
-	limit := quantityOf(name, amount, format(name))
-	return limit, Sane(name, limit)
+	return &p.Memory
 }
 
-// times is Multiple x amount rounded up, exactly.
-func (r LimitRule) times(amount int64) int64 {
-	multiple := r.Multiple
-	if multiple.CmpInt64(maxMultiple) > 0 {
-		multiple = *resource.NewQuantity(maxMultiple, resource.DecimalSI)
-	}
-	if multiple.Sign() < 0 {
-		return 0
-	}
-	thousandths := multiple.MilliValue()
-	high, low := bits.Mul64(uint64(amount), uint64(thousandths))
-	low, carry := bits.Add64(low, 999, 0)
-	product, _ := bits.Div64(high+carry, low, 1000)
-	return int64(product)
+// limitRule is a LimitRule in milli-CPU or bytes.
+type limitRule struct {
+	mode LimitMode
+	// thousandths of the request are the limit; unit is rounded up to, and 1 does not round; most is 0 where nothing
+	// bounds the limit.
+	thousandths, unit, most int64
 }
 
-// unit is Round in milli-CPU or bytes; 1 where rounding is off or the unit is no Sane amount.
-func (r LimitRule) unit(name corev1.ResourceName) int64 {
-	if unit, ok := amountOf(name, r.Round); ok {
-		return unit
+// compile turns quantities into amounts. Those that make no sense are as if they were not said.
+func (r LimitRule) compile(kind usage.Resource) limitRule {
+	c := limitRule{mode: r.Mode, unit: 1}
+	if c.mode == "" {
+		c.mode = LimitMultiple
 	}
-	return 1
+	switch about := r.Multiple.AsApproximateFloat64(); {
+	case about > maxMultiple:
+		c.thousandths = maxMultiple * 1000
+	case about > tiny:
+		c.thousandths = r.Multiple.MilliValue()
+	}
+	if v := ValueOf(kind, r.Round); v.is == exact {
+		c.unit = max(1, v.amount)
+	}
+	if v := ValueOf(kind, r.Max); v.is == exact {
+		c.most = v.amount
+	}
+	return c
 }
 
-// format makes CPU print as 500m or 3, and memory as 512Mi.
-func format(name corev1.ResourceName) resource.Format {
-	if name == corev1.ResourceCPU {
-		return resource.DecimalSI
+// limit is roundUp(max(declared, multiple x request)), but no more than the maximum if declared and request are not.
+func (c *limitRule) limit(declared, request int64) int64 {
+	limit := roundUp(max(declared, request, mulDiv(request, c.thousandths, 1000, true)), c.unit)
+	if c.most > 0 {
+		limit = min(limit, max(c.most, declared, request))
 	}
-	return resource.BinarySI
+	return limit
+}
+
+// roundDown rounds a limit that has to be lowered down to the unit, where it does not fall below lowest by that.
+func (c *limitRule) roundDown(limit, lowest int64) int64 {
+	if whole := limit / c.unit * c.unit; whole >= lowest {
+		return whole
+	}
+	return limit
+}
+
+// beyond is more than any amount, and small enough that a few of them do not overflow.
+const beyond int64 = 1 << 60
+
+// mulDiv is a x b / c in whole numbers, rounded up or down, and beyond if it is more than that. None may be negative,
+// and c not 0.
+func mulDiv(a, b, c int64, up bool) int64 {
+	high, low := bits.Mul64(uint64(a), uint64(b))
+	if high >= uint64(c) {
+		return beyond
+	}
+	quotient, rest := bits.Div64(high, low, uint64(c))
+	if up && rest > 0 {
+		quotient++
+	}
+	return int64(min(quotient, uint64(beyond)))
 }

@@ -57,7 +57,7 @@ func newWorld(vpas int, pods []*cluster.StartedPod) *world {
 
 // newStartedPods are what the recommender's store of pods gives: what pods have in common is shared.
 func newStartedPods(vpas int) []*cluster.StartedPod {
-	shape := &cluster.Shape{Containers: containerNames[:], Declared: policy.Declared(nil, newPod(0, 0).Spec.Containers)}
+	shape := &cluster.Shape{Containers: containerNames[:], Pod: policy.PodOf(newPod(0, 0), nil)}
 	pods := make([]*cluster.StartedPod, 0, vpas*podsPerVPA)
 	for v := range vpas {
 		controller := &target.Controller{Group: "apps", Kind: "Deployment", Namespace: namespaceOf(v), Name: serviceOf(v)}

@@ -7,12 +7,14 @@ import (
 
 	"github.com/stretchr/testify/require"
 	corev1 "k8s.io/api/core/v1"
+	"k8s.io/apimachinery/pkg/api/resource"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/types"
 	"pgregory.net/rapid"
 
 	"github.com/sartor-vpa/sartor/pkg/policy"
 	"github.com/sartor-vpa/sartor/pkg/target"
+	"github.com/sartor-vpa/sartor/pkg/usage"
 )
 
 func TestAPodIsToldWithItsTopmostController(t *testing.T) {
@@ -20,7 +22,8 @@ func TestAPodIsToldWithItsTopmostController(t *testing.T) {
 	h.deploy("shop-1", "shop")
 	c := clusterOf(h)
 	pod := started("shop-1-a", "shop-1")
-	pod.Annotations = map[string]string{policy.DeclaredAnnotation: `{"shop":{"limits":{"cpu":"2"}}}`}
+	pod.Annotations = map[string]string{policy.DeclaredAnnotation: `{"shop":{"limits":{"cpu":"2"}}}`, policy.UpdatesAnnotation: "Pod resources updated by shop"}
+	pod.Spec.Containers[0].Resources = corev1.ResourceRequirements{Limits: corev1.ResourceList{corev1.ResourceCPU: resource.MustParse("3")}}
 	pod.Spec.InitContainers = []corev1.Container{{Name: "proxy"}} // native sidecars are here, too
 	c.see(pod)
 
@@ -31,8 +34,7 @@ func TestAPodIsToldWithItsTopmostController(t *testing.T) {
 	require.Equal(t, target.Controller{Group: "apps", Kind: "Deployment", Namespace: "store", Name: "shop"}, *got.Controller)
 	require.Equal(t, int64(1e9), got.Created)
 	require.Equal(t, []string{"shop"}, got.Shape.Containers)
-	limit := got.Shape.Declared["shop"].Limits[corev1.ResourceCPU]
-	require.Equal(t, "2", limit.String(), "what was declared, not what the webhook made of it")
+	require.EqualValues(t, 2000, got.Shape.Pod.Containers[0].First.Limits[usage.CPU].Amount(), "what was declared, not what the webhook made of it")
 	require.Equal(t, Changes{}, c.next(t), "told once")
 }
 

@@ -2,6 +2,7 @@ package cluster
 
 import (
 	"encoding/binary"
+	"strconv"
 
 	corev1 "k8s.io/api/core/v1"
 
@@ -14,57 +15,24 @@ type Shape struct {
 	// Containers are the names of those that run as long as the pod, in their order. As upstream, init
 	// containers are none of them, native sidecars neither.
 	Containers []string
-	// Declared is what they asked for before the webhook changed it, and Guaranteed the pod's QoS class then.
-	Declared   policy.Declaration
-	Guaranteed bool
+	// Pod is what they asked for before the webhook changed it, and what else decides on what the next pod is given.
+	Pod policy.Pod
 }
 
-// maxLists bounds how many lists of resources are kept to be shared, of some 700 bytes each. Beyond
-// that all are forgotten, and sharing begins anew.
-const maxLists = 4096
-
-// shapes make shapes of pods, for one goroutine at a time. Templates that differ ask for the same
-// resources often enough.
+// shapes make shapes of pods, for one goroutine at a time.
 type shapes struct {
 	pool    pool[Shape]
-	lists   map[string]corev1.ResourceList
 	scratch []byte
 }
 
 // of returns the pod's shape.
 func (s *shapes) of(pod *corev1.Pod) *Shape {
 	s.scratch = shapeKey(s.scratch[:0], pod)
-	return s.pool.get(s.scratch, func() Shape {
-		shape := newShape(pod)
-		for name, resources := range shape.Declared {
-			resources.Requests, resources.Limits = s.shared(resources.Requests), s.shared(resources.Limits)
-			shape.Declared[name] = resources
-		}
-		return shape
-	})
-}
-
-func (s *shapes) shared(list corev1.ResourceList) corev1.ResourceList {
-	if list == nil {
-		return nil
-	}
-	key := appendList(nil, list)
-	if known, ok := s.lists[string(key)]; ok {
-		return known
-	}
-	if s.lists == nil || len(s.lists) >= maxLists {
-		s.lists = map[string]corev1.ResourceList{}
-	}
-	s.lists[string(key)] = list
-	return list
+	return s.pool.get(s.scratch, func() Shape { return newShape(pod) })
 }
 
 func newShape(pod *corev1.Pod) Shape {
-	s := Shape{
-		Containers: make([]string, 0, len(pod.Spec.Containers)),
-		Declared:   policy.Declared(pod.Annotations, pod.Spec.Containers),
-	}
-	s.Guaranteed = policy.Guaranteed(s.Declared, pod.Spec.InitContainers)
+	s := Shape{Containers: make([]string, 0, len(pod.Spec.Containers)), Pod: policy.PodOf(pod, nil)}
 	for i := range pod.Spec.Containers {
 		s.Containers = append(s.Containers, pod.Spec.Containers[i].Name)
 	}
@@ -74,9 +42,14 @@ func newShape(pod *corev1.Pod) Shape {
 // shapeKey appends everything that newShape reads, so that pods with equal keys have equal shapes.
 // It is much cheaper than a shape: most pods are of a template that is known.
 func shapeKey(key []byte, pod *corev1.Pod) []byte {
-	key = appendText(key, pod.Annotations[policy.DeclaredAnnotation])
+	a := policy.AnnotationsOf(pod.Annotations)
+	key = appendText(appendText(appendText(key, a.Declared), a.Updates), a.LimitRanger)
 	key = appendContainers(key, pod.Spec.Containers)
-	return appendContainers(key, pod.Spec.InitContainers)
+	key = appendContainers(key, pod.Spec.InitContainers)
+	if r := pod.Spec.Resources; r != nil {
+		key = appendList(appendList(key, r.Requests), r.Limits)
+	}
+	return key
 }
 
 func appendContainers(key []byte, containers []corev1.Container) []byte {
@@ -84,6 +57,8 @@ func appendContainers(key []byte, containers []corev1.Container) []byte {
 	for i := range containers {
 		c := &containers[i]
 		key = appendText(key, c.Name)
+		sidecar := c.RestartPolicy != nil && *c.RestartPolicy == corev1.ContainerRestartPolicyAlways
+		key = strconv.AppendBool(key, sidecar)
 		key = appendList(key, c.Resources.Requests)
 		key = appendList(key, c.Resources.Limits)
 	}

@@ -2,8 +2,8 @@ package cluster
 
 import (
 	"fmt"
+	"reflect"
 	"runtime"
-	"slices"
 	"testing"
 
 	"github.com/stretchr/testify/require"
@@ -53,22 +53,21 @@ func TestAnInitContainerCanCostAPodItsClass(t *testing.T) {
 	pod := podOfShop()
 	pod.Spec.Containers[0].Resources = all
 	pod.Spec.InitContainers = []corev1.Container{{Name: "proxy", Resources: all}}
-	require.True(t, e.see(pod).shape.Guaranteed)
+	require.True(t, e.see(pod).shape.Pod.Guaranteed)
 	pod.Spec.InitContainers[0].Resources = corev1.ResourceRequirements{}
-	require.False(t, e.see(pod).shape.Guaranteed)
+	require.False(t, e.see(pod).shape.Pod.Guaranteed)
 }
 
 func sameShape(a, b Shape) bool {
-	first, _ := a.Declared.Annotation()
-	second, _ := b.Declared.Annotation()
-	return slices.Equal(a.Containers, b.Containers) && a.Guaranteed == b.Guaranteed && first == second
+	return reflect.DeepEqual(a, b)
 }
 
 // anyTemplate draws few and similar pods, so that two are often alike, or almost.
 func anyTemplate(t *rapid.T) *corev1.Pod {
 	pod := podOfShop()
 	pod.Annotations = rapid.SampledFrom([]map[string]string{
-		nil, {policy.DeclaredAnnotation: `{"a":{"requests":{"cpu":"1"}}}`}, {policy.DeclaredAnnotation: `{`},
+		nil, {policy.DeclaredAnnotation: `{"a":{"requests":{"cpu":"1"}}}`, policy.UpdatesAnnotation: "some"},
+		{policy.DeclaredAnnotation: `{`}, {policy.LimitRangerAnnotation: "LimitRanger plugin set: cpu request for container a"},
 	}).Draw(t, "annotations")
 	containers := func(label string) (list []corev1.Container) {
 		for range rapid.IntRange(0, 2).Draw(t, label) {
@@ -110,15 +109,13 @@ func TestThePoolForgetsWhatNobodyHolds(t *testing.T) {
 	require.Equal(t, []string{"0"}, held.Containers)
 }
 
-func TestSharedListsAndWordsAreBounded(t *testing.T) {
+func TestSharedWordsAreBounded(t *testing.T) {
 	p := newPods()
-	for i := range maxWords + maxLists {
+	for i := range 2 * maxWords {
 		pod := started("shop-1-a", "shop-1")
 		pod.OwnerReferences[0].Kind = fmt.Sprint(i)
-		pod.Spec.Containers[0].Resources.Requests = corev1.ResourceList{corev1.ResourceCPU: *resource.NewQuantity(int64(i), resource.DecimalSI)}
 		p.set(p.eyes.see(pod))
 	}
 	require.LessOrEqual(t, len(p.words), maxWords)
-	require.LessOrEqual(t, len(p.eyes.shapes.lists), maxLists)
 	require.Len(t, p.owners, 1)
 }

@@ -38,6 +38,7 @@ const (
 	minAllowed
 	maxAllowed
 	globalMaxAllowed
+	declaredRequest
 )
 
 func boundOf(b policy.Bound) bound {
@@ -48,6 +49,8 @@ func boundOf(b policy.Bound) bound {
 		return maxAllowed
 	case policy.GlobalMaxAllowed:
 		return globalMaxAllowed
+	case policy.DeclaredRequest:
+		return declaredRequest
 	}
 	return unbounded
 }

@@ -4,7 +4,6 @@ import (
 	"fmt"
 	"strings"
 
-	corev1 "k8s.io/api/core/v1"
 	"k8s.io/apimachinery/pkg/api/resource"
 	vpav1 "k8s.io/autoscaler/vertical-pod-autoscaler/pkg/apis/autoscaling.k8s.io/v1"
 
@@ -18,15 +17,15 @@ import (
 // sentences tell how each container's recommendation came about.
 func (l *Loop) sentences(t *tracked, d decided, outcomes []outcome) string {
 	said := make([]string, len(outcomes))
+	limits := l.projectedLimits(t, d.shape, outcomes)
 	for i := range outcomes {
-		said[i] = l.trace(t, d, &outcomes[i]).String()
+		said[i] = l.trace(t, &outcomes[i], limits.of(outcomes[i].name)).String()
 	}
 	return strings.Join(said, " ")
 }
 
-// trace tells how an outcome came about, down to the limit that the webhook will set.
-func (l *Loop) trace(t *tracked, d decided, o *outcome) decision.Container {
-	limits := l.projectedLimits(t, d.shape, o)
+// trace tells how an outcome came about, down to the limits that the webhook will set.
+func (l *Loop) trace(t *tracked, o *outcome, limits policy.Amounts) decision.Container {
 	trace := decision.Container{Name: o.name, Origin: o.origin.String()}
 	for _, r := range usage.Resources {
 		v := &o.values[r]
@@ -45,10 +44,12 @@ func (l *Loop) trace(t *tracked, d decided, o *outcome) decision.Container {
 			value.Bounds = append(value.Bounds, fmt.Sprintf("raised from %s by minAllowed", people(r, v.uncapped)))
 		case maxAllowed, globalMaxAllowed:
 			value.Bounds = append(value.Bounds, fmt.Sprintf("capped from %s by %s", people(r, v.uncapped), maximumOf[v.bound]))
+		case declaredRequest:
+			value.Bounds = append(value.Bounds, fmt.Sprintf("raised from %s by the declared request", people(r, v.uncapped)))
 		case unbounded:
 		}
-		if limit, ok := limits[corev1.ResourceName(r.String())]; ok {
-			value.Limit = peopleQuantity(r, limit)
+		if limits[r].IsSet() {
+			value.Limit = peopleQuantity(r, limits[r].Quantity(r))
 		}
 		trace.Values = append(trace.Values, value)
 	}
@@ -67,20 +68,36 @@ func (l *Loop) basis(t *tracked, container string, r usage.Resource) string {
 	return decision.Basis(l.options.Estimate.Percentiles[r].Target, l.options.Estimate.Margin, of)
 }
 
-// projectedLimits are the limits of the next pod, decided as the webhook decides: by what the newest pod declared.
-// None if the VPA is in mode Off.
-func (l *Loop) projectedLimits(t *tracked, shape *cluster.Shape, o *outcome) corev1.ResourceList {
+// projected are the limits of the next pod.
+type projected struct {
+	pod      *policy.Pod
+	decision policy.Decision
+}
+
+// of returns the limits of the container called name; none are set where the webhook sets none.
+func (p *projected) of(name string) policy.Amounts {
+	if p != nil {
+		for i := range p.pod.Containers {
+			if p.pod.Containers[i].Name == name {
+				return p.decision.Containers[i].Limits
+			}
+		}
+	}
+	return policy.Amounts{}
+}
+
+// projectedLimits are decided as the webhook decides: by what the newest pod declared. nil if there is no pod, or the
+// VPA is in mode Off. The namespace's LimitRanges are not known here.
+func (l *Loop) projectedLimits(t *tracked, shape *cluster.Shape, outcomes []outcome) *projected {
 	if shape == nil || target.UpdateMode(t.vpa) == vpav1.UpdateModeOff {
 		return nil
 	}
-	declared, ok := shape.Declared[o.name]
-	if !ok {
-		return nil
+	recommended := &vpav1.RecommendedPodResources{}
+	for i := range outcomes {
+		recommended.ContainerRecommendations = append(recommended.ContainerRecommendations, outcomes[i].recommendation())
 	}
-	return policy.Ask{
-		Declared: declared, Guaranteed: shape.Guaranteed, Target: o.recommendation().Target,
-		Policy: policy.ForContainer(t.vpa.Spec.ResourcePolicy, o.name), Limits: l.options.Limits,
-	}.Decide().Limits
+	rules := policy.RulesOf(t.vpa, recommended, l.options.cluster())
+	return &projected{pod: &shape.Pod, decision: policy.Decide(&shape.Pod, rules, nil)}
 }
 
 // String says where values come from.

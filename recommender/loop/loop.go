@@ -85,8 +85,15 @@ type Options struct {
 	Estimate  estimate.Options
 	Policy    Policy
 	Limits    policy.LimitPolicy
+	// FloorRequests says that the webhook keeps requests at or above the declared ones, where a VPA does not say otherwise.
+	FloorRequests bool
 	// PerVPAConfig lets VPAs say how usage of their containers is learnt (upstream's feature gate).
 	PerVPAConfig bool
+}
+
+// cluster is what the webhook is told of all VPAs, as far as it lasts: a startup boost does not.
+func (o *Options) cluster() policy.Cluster {
+	return policy.Cluster{Limits: o.Limits, FloorRequests: o.FloorRequests}
 }
 
 // Policy is what holds for all containers of the cluster.

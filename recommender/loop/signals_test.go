@@ -3,6 +3,7 @@ package loop
 import (
 	"context"
 	"encoding/json"
+	"fmt"
 	"strings"
 	"testing"
 	"time"
@@ -14,6 +15,7 @@ import (
 	vpav1 "k8s.io/autoscaler/vertical-pod-autoscaler/pkg/apis/autoscaling.k8s.io/v1"
 
 	"github.com/sartor-vpa/sartor/pkg/lineage"
+	"github.com/sartor-vpa/sartor/pkg/policy"
 	"github.com/sartor-vpa/sartor/pkg/target"
 	"github.com/sartor-vpa/sartor/recommender/cluster"
 )
@@ -187,11 +189,7 @@ func TestWholeCPUsOfAGuaranteedPodAreRecommendedWhole(t *testing.T) {
 	w := newWorld(t, false)
 	w.vpa("shop", bounded(list("1500m", "1Mi"), list("3500m", "8Gi")))
 	w.pod("shop", "shop", "proxy")
-	shape := w.shapes["[shop proxy]"]
-	shape.Guaranteed = true
-	for name, cpu := range map[string]string{"shop": "1", "proxy": "500m"} {
-		shape.Declared[name] = corev1.ResourceRequirements{Requests: list(cpu, "1Gi"), Limits: list(cpu, "1Gi")}
-	}
+	w.declare("shop", list("1", "1Gi"), list("1", "1Gi"), "proxy", list("500m", "1Gi"), list("500m", "1Gi"))
 	for _, mode := range []vpav1.UpdateMode{vpav1.UpdateModeOff, vpav1.UpdateModeRecreate} {
 		w.vpa("shop", func(v *vpav1.VerticalPodAutoscaler) { v.Spec.UpdatePolicy = &vpav1.PodUpdatePolicy{UpdateMode: &mode} })
 		w.use("shop", "shop", 3000, 700)
@@ -205,6 +203,36 @@ func TestWholeCPUsOfAGuaranteedPodAreRecommendedWhole(t *testing.T) {
 	require.Equal(t, "shop", rec.ContainerName)
 	require.Equal(t, "2", rec.LowerBound.Cpu().String(), "minAllowed in whole CPUs")
 	require.Equal(t, "3", rec.UpperBound.Cpu().String(), "maxAllowed in whole CPUs")
+}
+
+// declare says what the containers of a pod that was started declared: a name, requests and limits each.
+func (w *world) declare(all ...any) {
+	var pod corev1.Pod
+	var names []string
+	for i := 0; i < len(all); i += 3 {
+		names = append(names, all[i].(string))
+		pod.Spec.Containers = append(pod.Spec.Containers, corev1.Container{
+			Name: all[i].(string), Resources: corev1.ResourceRequirements{Requests: all[i+1].(corev1.ResourceList), Limits: all[i+2].(corev1.ResourceList)},
+		})
+	}
+	w.shapes[fmt.Sprint(names)].Pod = policy.PodOf(&pod, nil)
+}
+
+func TestDeclaredRequestsThatAreFloorsAreRecommended(t *testing.T) {
+	w := newWorld(t, false)
+	w.vpa("shop", func(v *vpav1.VerticalPodAutoscaler) {
+		bounded(list("50m", "1Mi"), list("1500m", "400Mi"))(v)
+		annotated(policy.FloorAnnotation, "declared")(v)
+	})
+	w.pod("shop", "shop")
+	w.declare("shop", list("2", "512Mi"), list("4", "1Gi"))
+	w.use("shop", "shop", 480, 700)
+	w.tick()
+	rec := w.vpas["shop"].Status.Recommendation.ContainerRecommendations[0]
+	for _, values := range []corev1.ResourceList{rec.LowerBound, rec.Target, rec.UpperBound} {
+		require.Equal(t, []string{"2", "512Mi"}, []string{values.Cpu().String(), values.Memory().String()}, "as the webhook gives it, though maxAllowed is less")
+	}
+	require.Contains(t, condition(w, "shop", vpav1.RecommendationProvided).Message, "raised from 826Mi by the declared request")
 }
 
 func TestAnOOMKillOfWhatNobodyRecommendsForIsNothing(t *testing.T) {

@@ -105,6 +105,7 @@ func (l *Loop) refresh(t *tracked) {
 	}
 	names := t.names(b.held)
 	t.basis, t.containers = b, make([]container, 0, len(names))
+	given := policy.RulesOf(t.vpa, nil, l.options.cluster())
 	sharing := 0
 	for _, name := range names {
 		rules := policy.ForContainer(t.vpa.Spec.ResourcePolicy, name)
@@ -114,24 +115,27 @@ func (l *Loop) refresh(t *tracked) {
 		t.usage.SetRules(name, l.rules(rules))
 		integer := l.options.Policy.IntegerCPU && policy.IntegerCPU(t.vpa.Annotations, name)
 		bounds := rules.Compile(l.options.Policy.Global, l.options.Policy.Rounding, integer)
-		if t.keepsCPUsWhole(rules, name) {
-			if whole, fits := bounds.WholeCPUs(); fits {
-				bounds = whole
-			}
-		}
+		bounds = t.asGiven(bounds, given, name)
 		t.containers = append(t.containers, container{name: name, bounds: unique.Make(bounds)})
 	}
 	t.minimum = l.options.Policy.Minimum.Share(l.options.Estimate.Share(sharing))
 }
 
-// keepsCPUsWhole reports whether the next pod's container is given whole CPUs by the webhook. What is recommended has to
-// be whole then, or upstream's updater would evict the pod for a request that it cannot have.
-func (t *tracked) keepsCPUsWhole(rules policy.Container, name string) bool {
+// asGiven is a container's policy with what the webhook adds to its requests: the declared ones, where they are not to
+// go below that, and whole CPUs. What is recommended has to have it, too, or upstream's updater would evict the pod for
+// requests that it cannot have.
+func (t *tracked) asGiven(bounds policy.Compiled, given *policy.Rules, name string) policy.Compiled {
 	if len(t.group.pods) == 0 || target.UpdateMode(t.vpa) == vpav1.UpdateModeOff {
-		return false
+		return bounds
 	}
-	shape := t.group.pods[0].Shape
-	return rules.KeepsCPUsWhole(shape.Declared[name], shape.Guaranteed)
+	pod := &t.group.pods[0].Shape.Pod
+	bounds = bounds.Floor(given.Floor(pod, name))
+	if given.CPUsStayWhole(pod, name) {
+		if whole, fits := bounds.WholeCPUs(); fits {
+			bounds = whole
+		}
+	}
+	return bounds
 }
 
 // names are those of the containers of running pods, so that a container that was renamed takes no share of the

@@ -235,11 +235,11 @@ func (w *world) pod(deployment string, containers ...string) {
 func (w *world) podNamed(deployment, name string, containers ...string) {
 	key := fmt.Sprint(containers)
 	if w.shapes[key] == nil {
-		shape := &cluster.Shape{Containers: containers, Declared: policy.Declaration{}}
+		var pod corev1.Pod
 		for _, c := range containers {
-			shape.Declared[c] = corev1.ResourceRequirements{Requests: list("100m", "512Mi"), Limits: list("2", "1Gi")}
+			pod.Spec.Containers = append(pod.Spec.Containers, corev1.Container{Name: c, Resources: corev1.ResourceRequirements{Requests: list("100m", "512Mi"), Limits: list("2", "1Gi")}})
 		}
-		w.shapes[key] = shape
+		w.shapes[key] = &cluster.Shape{Containers: containers, Pod: policy.PodOf(&pod, nil)}
 	}
 	w.changes.Gone = slices.DeleteFunc(w.changes.Gone, func(gone types.NamespacedName) bool { return gone.Name == name })
 	w.changes.Pods = append(w.changes.Pods, &cluster.StartedPod{
