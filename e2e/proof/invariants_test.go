@@ -27,7 +27,7 @@ func both(t *testing.T, test func(t *testing.T, url func(t *testing.T, r history
 
 // short is a recording of two days, and a part of a third.
 func short(all []history.Workload) history.Recording {
-	return history.Recording{End: recently(), Span: 57 * time.Hour, Workloads: all}
+	return history.Recording{End: soon(), Span: 57 * time.Hour, Workloads: all}
 }
 
 // learnt is all that is known of all containers once their history is read, to the last bit.
@@ -89,6 +89,8 @@ func TestNamesTellOwnersAsKubeStateMetricsDoes(t *testing.T) {
 func TestWhatIsWrongWithScrapesMovesNothing(t *testing.T) {
 	both(t, func(t *testing.T, url func(*testing.T, history.Recording) string) {
 		r := short(spoilt())
+		// What goes on across midnight begins anew there, as each day is read by itself.
+		r.End = time.Now().Truncate(24 * time.Hour).Add(-12 * time.Hour)
 		requireNear(t, watched(r), ours(t, "read", reading{url: url(t, r), step: time.Minute}.of(r), r.Workloads))
 	})
 }
