@@ -14,16 +14,21 @@ import (
 // itself has, since operators own Deployments and StatefulSets just as Deployments own ReplicaSets.
 // Ask the cache for an informer of each at start: the first pod should not wait for a list.
 func Watched() []client.Object {
+	var objects []client.Object
+	for _, gvk := range watched() {
+		objects = append(objects, metadataOf(gvk))
+	}
+	return objects
+}
+
+// watched are the kinds of Watched, by name.
+func watched() []schema.GroupVersionKind {
 	var kinds []schema.GroupVersionKind
 	for gk, version := range wellKnown {
 		kinds = append(kinds, gk.WithVersion(version))
 	}
 	slices.SortFunc(kinds, func(a, b schema.GroupVersionKind) int { return cmp.Compare(a.Kind, b.Kind) })
-	objects := make([]client.Object, 0, len(kinds))
-	for _, gvk := range kinds {
-		objects = append(objects, metadataOf(gvk))
-	}
-	return objects
+	return kinds
 }
 
 // Transform cuts an object's metadata down to its identity and its controlling owner, before it
@@ -34,6 +39,12 @@ func Transform(object any) (any, error) {
 	if err != nil {
 		return object, nil
 	}
+	strip(m)
+	return object, nil
+}
+
+// strip leaves of m its identity and its controlling owner.
+func strip(m metav1.Object) {
 	m.SetManagedFields(nil)
 	m.SetAnnotations(nil)
 	m.SetLabels(nil)
@@ -43,7 +54,6 @@ func Transform(object any) (any, error) {
 		owners = []metav1.OwnerReference{*owner}
 	}
 	m.SetOwnerReferences(owners)
-	return object, nil
 }
 
 func metadataOf(gvk schema.GroupVersionKind) *metav1.PartialObjectMetadata {

@@ -21,17 +21,30 @@ type Scales interface {
 	Scalable(ctx context.Context, gvk schema.GroupVersionKind) (bool, error)
 }
 
+// cache knows the owners of objects.
+type cache interface {
+	// owners returns the owners of the object with this name and uid, of which the controlling one is all that counts; false
+	// if it is not there. An empty uid stands for whatever has the name now.
+	owners(ctx context.Context, gvk schema.GroupVersionKind, key types.NamespacedName, uid types.UID) ([]metav1.OwnerReference, bool, error)
+}
+
 // Resolver finds the topmost controller of pods. It is safe for concurrent use.
 type Resolver struct {
-	cached, live client.Reader
-	scales       Scales
-	reads        flights
+	cached cache
+	live   client.Reader
+	scales Scales
+	reads  flights
 }
 
 // NewResolver returns a Resolver that reads metadata from cached (see Watched), and from live what
 // the cache does not have: the first pod of a new ReplicaSet is often faster than the watch.
 func NewResolver(cached, live client.Reader, scales Scales) *Resolver {
-	return &Resolver{cached: cached, live: live, scales: scales}
+	return &Resolver{cached: cachedMetadata{cached}, live: live, scales: scales}
+}
+
+// NewResolverOf returns a Resolver that knows what owners know, and reads from live what they do not have.
+func NewResolverOf(owners *Owners, live client.Reader, scales Scales) *Resolver {
+	return &Resolver{cached: owners, live: live, scales: scales}
 }
 
 // Topmost returns the topmost controller above an object that lives in namespace and has these
@@ -84,13 +97,8 @@ func (r *Resolver) end(ctx context.Context, owner Controller, gvk schema.GroupVe
 // An empty uid stands for whatever has the name now.
 func (r *Resolver) owners(ctx context.Context, gvk schema.GroupVersionKind, c Controller, uid types.UID) ([]metav1.OwnerReference, error) {
 	key := types.NamespacedName{Namespace: c.Namespace, Name: c.Name}
-	object := metadataOf(gvk)
-	err := r.cached.Get(ctx, key, object)
-	if err == nil && same(object, uid) {
-		return object.OwnerReferences, nil
-	}
-	if err != nil && !apierrors.IsNotFound(err) {
-		return nil, err
+	if owners, known, err := r.cached.owners(ctx, gvk, key, uid); known || err != nil {
+		return owners, err
 	}
 	read, err := r.reads.do(ctx, c.Group+"/"+c.String(), func(ctx context.Context) (any, error) {
 		object := metadataOf(gvk)
@@ -99,7 +107,7 @@ func (r *Resolver) owners(ctx context.Context, gvk schema.GroupVersionKind, c Co
 	if err != nil {
 		return nil, err
 	}
-	object = read.(*metav1.PartialObjectMetadata)
+	object := read.(*metav1.PartialObjectMetadata)
 	if !same(object, uid) {
 		// The name was taken by another object since: the owner that was meant is gone.
 		return nil, apierrors.NewNotFound(schema.GroupResource{Group: gvk.Group, Resource: gvk.Kind}, c.Name)
@@ -109,4 +117,15 @@ func (r *Resolver) owners(ctx context.Context, gvk schema.GroupVersionKind, c Co
 
 func same(object *metav1.PartialObjectMetadata, uid types.UID) bool {
 	return uid == "" || object.UID == uid
+}
+
+// cachedMetadata is a cache of controller-runtime.
+type cachedMetadata struct{ client.Reader }
+
+func (c cachedMetadata) owners(ctx context.Context, gvk schema.GroupVersionKind, key types.NamespacedName, uid types.UID) ([]metav1.OwnerReference, bool, error) {
+	object := metadataOf(gvk)
+	if err := c.Get(ctx, key, object); err != nil {
+		return nil, false, client.IgnoreNotFound(err)
+	}
+	return object.OwnerReferences, same(object, uid), nil
 }
