@@ -14,7 +14,7 @@ import (
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/runtime/schema"
-	apijson "k8s.io/apimachinery/pkg/util/json" // as the API server: names of fields are told apart by case
+	"k8s.io/apimachinery/pkg/util/validation/field"
 	vpav1 "k8s.io/autoscaler/vertical-pod-autoscaler/pkg/apis/autoscaling.k8s.io/v1"
 
 	"github.com/sartor-vpa/sartor/pkg/features"
@@ -63,7 +63,7 @@ func NewHandler(gates features.Gates, log logr.Logger, registerer prometheus.Reg
 // ServeHTTP implements http.Handler. A review with a UID is always answered; anything else with a 4xx, which the API
 // server ignores as the webhook's failurePolicy says.
 func (h *Handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
-	request, status, err := read(w, r)
+	request, status, err := receive(w, r)
 	if err != nil {
 		h.results.WithLabelValues(string(Malformed)).Inc()
 		h.log.V(1).Info("a request was refused", "status", status, "problem", err.Error(), "from", r.RemoteAddr)
@@ -100,7 +100,7 @@ func (h *Handler) safely(r *admissionv1.AdmissionRequest) (response *admissionv1
 	return response, result
 }
 
-func read(w http.ResponseWriter, r *http.Request) (*admissionv1.AdmissionRequest, int, error) {
+func receive(w http.ResponseWriter, r *http.Request) (*admissionv1.AdmissionRequest, int, error) {
 	if r.Method != http.MethodPost {
 		return nil, http.StatusMethodNotAllowed, fmt.Errorf("method %s: reviews are posted", r.Method)
 	}
@@ -132,15 +132,21 @@ func Review(r *admissionv1.AdmissionRequest, gates features.Gates) (*admissionv1
 		!update && r.Operation != admissionv1.Create {
 		return allowed, NotAVPA
 	}
-	var vpa, old vpav1.VerticalPodAutoscaler
-	if apijson.Unmarshal(r.Object.Raw, &vpa) != nil || update && apijson.Unmarshal(r.OldObject.Raw, &old) != nil {
+	vpa, errs, err := read(r.Object.Raw)
+	if err != nil {
 		return allowed, Unreadable
 	}
-	before := &old
-	if !update {
-		before = nil
+	var old *vpav1.VerticalPodAutoscaler
+	if update {
+		var unread field.ErrorList
+		if old, unread, err = read(r.OldObject.Raw); err != nil || len(unread) > 0 {
+			return allowed, Unreadable // whether it gets worse cannot be told
+		}
 	}
-	warnings, errs := Validate(&vpa, before, gates)
+	var warnings []string
+	if len(errs) == 0 {
+		warnings, errs = Validate(vpa, old, gates)
+	}
 	if len(errs) > 0 {
 		status := apierrors.NewInvalid(schema.GroupKind{Group: r.Resource.Group, Kind: r.Kind.Kind}, r.Name, errs).ErrStatus
 		return &admissionv1.AdmissionResponse{Result: &status, Warnings: warnings}, Denied

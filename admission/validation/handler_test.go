@@ -127,6 +127,29 @@ func TestWhatCannotBeJudgedIsAllowedAndCounted(t *testing.T) {
 	}
 }
 
+func TestQuantitiesThatTakeMinutesToReadAreDeniedUnread(t *testing.T) {
+	for _, text := range []string{`"1e-100000000"`, `"1\u0065-100000000"`, `1E-100000000`, `"-1e+0000000001"`, `"` + strings.Repeat("1", 100) + `"`} {
+		for _, spec := range []string{
+			`{"resourcePolicy":{"containerPolicies":[{},{"minAllowed":{"cpu":QUANTITY}}]}}`,
+			`{"resourcePolicy":{"containerPolicies":[{},{"maxAllowed":{"a/b":QUANTITY}}]}}`,
+			`{"resourcePolicy":{"containerPolicies":[{},{"oomBumpUpRatio":QUANTITY}]}}`,
+			`{"resourcePolicy":{"containerPolicies":[{},{"oomMinBumpUp":QUANTITY}]}}`,
+			`{"resourcePolicy":{"containerPolicies":[{},{"startupBoost":{"cpu":{"quantity":QUANTITY}}}]}}`,
+			`{"startupBoost":{"cpu":{"quantity":QUANTITY}}}`,
+		} {
+			r := request(t, one(t, "", ""), nil)
+			r.Object.Raw = []byte(`{"spec":` + strings.Replace(spec, "QUANTITY", text, 1) + `}`)
+			response, result := Review(r, features.Gates{})
+			require.Equal(t, Denied, result, "%s", r.Object.Raw)
+			require.Contains(t, response.Result.Message, "check its exponent")
+
+			r.Operation, r.OldObject = admissionv1.Update, r.Object
+			_, result = Review(r, features.Gates{})
+			require.Equal(t, Unreadable, result, "it was there before")
+		}
+	}
+}
+
 func TestAPanicAllowsTheVPA(t *testing.T) {
 	registry := prometheus.NewRegistry()
 	h := NewHandler(features.Gates{}, testr.New(t), registry)
@@ -166,7 +189,7 @@ func FuzzAnyObjectIsJudgedWithoutAPanic(f *testing.F) {
 		f.Add(string(text), "")
 		f.Add(string(text), string(text))
 	}
-	f.Add(`{"spec":{"recommenders":[null],"updatePolicy":{"evictionRequirements":[null]},"resourcePolicy":{"containerPolicies":[{"minAllowed":{"cpu":"1e100000000","memory":"-1e-99999"}}]}}}`, "{}")
+	f.Add(`{"spec":{"recommenders":[null],"updatePolicy":{"evictionRequirements":[null]},"resourcePolicy":{"containerPolicies":[{"minAllowed":{"cpu":"1e999","memory":"-1e-999"}}]}}}`, "{}")
 	var open features.Gates
 	require.NoError(f, open.Set("AllAlpha=true"))
 	f.Fuzz(func(t *testing.T, object, old string) {
