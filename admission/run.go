@@ -48,16 +48,22 @@ func run(ctx context.Context, o *options, logs io.Writer) error {
 	}
 
 	keeper := certs.NewKeeper(live, o.certs(), log.WithName("certs"), ctrlmetrics.Registry)
-	index := webhook.NewIndex(log.WithName("index"))
-	watches := &watches{informers: mgr.GetCache(), vpas: index, log: log.WithName("watches")}
+	index := webhook.NewIndex(policy.Cluster{Limits: policy.DefaultLimitPolicy()}, log.WithName("index"))
+	watches, err := newWatches(config, mgr.GetHTTPClient(), mgr.GetScheme(), index, log.WithName("watches"))
+	if err != nil {
+		return err
+	}
+	if err := ctrlmetrics.Registry.Register(watches); err != nil {
+		return fmt.Errorf("registering metrics: %w", err)
+	}
 	server := &webhook.Server{
 		Handler: routes(webhook.NewHandler(webhook.Config{
-			Owners:     target.NewResolver(mgr.GetCache(), live, target.NewDiscovery(disco)),
-			VPAs:       index,
-			Synced:     watches.synced.Load,
-			Limits:     policy.DefaultLimitPolicy(),
-			Log:        log.WithName("webhook"),
-			Registerer: ctrlmetrics.Registry,
+			Owners:      target.NewResolverOf(watches.owners, live, target.NewDiscovery(disco)),
+			VPAs:        index,
+			LimitRanges: watches.ranges,
+			Synced:      watches.synced.Load,
+			Log:         log.WithName("webhook"),
+			Registerer:  ctrlmetrics.Registry,
 		})),
 		Certificate: keeper.Certificate,
 		Timeouts:    webhook.DefaultTimeouts(),

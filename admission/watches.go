@@ -1,133 +1,150 @@
 package main
 
 import (
-	"cmp"
 	"context"
 	"fmt"
+	"maps"
+	"net/http"
+	"strings"
+	"sync"
 	"sync/atomic"
 	"time"
 
 	"github.com/go-logr/logr"
-	admissionregistrationv1 "k8s.io/api/admissionregistration/v1"
+	"github.com/prometheus/client_golang/prometheus"
 	corev1 "k8s.io/api/core/v1"
+	"k8s.io/apimachinery/pkg/fields"
 	"k8s.io/apimachinery/pkg/runtime"
+	"k8s.io/apimachinery/pkg/runtime/schema"
+	"k8s.io/apimachinery/pkg/runtime/serializer"
 	vpav1 "k8s.io/autoscaler/vertical-pod-autoscaler/pkg/apis/autoscaling.k8s.io/v1"
+	"k8s.io/client-go/metadata"
 	"k8s.io/client-go/rest"
 	toolscache "k8s.io/client-go/tools/cache"
-	"sigs.k8s.io/controller-runtime/pkg/cache"
 	"sigs.k8s.io/controller-runtime/pkg/client"
-	"sigs.k8s.io/controller-runtime/pkg/manager"
-	metricsserver "sigs.k8s.io/controller-runtime/pkg/metrics/server"
+	"sigs.k8s.io/controller-runtime/pkg/client/apiutil"
 
+	"github.com/sartor-vpa/sartor/admission/webhook"
+	"github.com/sartor-vpa/sartor/pkg/mirror"
 	"github.com/sartor-vpa/sartor/pkg/target"
 )
 
-// newManager returns the manager that holds the caches and serves metrics and probes. There is no
-// leader: every replica answers.
-func newManager(config *rest.Config, o *options, log logr.Logger) (manager.Manager, error) {
-	scheme := runtime.NewScheme()
-	for _, add := range []func(*runtime.Scheme) error{corev1.AddToScheme, admissionregistrationv1.AddToScheme, vpav1.AddToScheme} {
-		if err := add(scheme); err != nil {
-			return nil, fmt.Errorf("building the scheme: %w", err)
-		}
-	}
-	mgr, err := manager.New(config, manager.Options{
-		Scheme:                 scheme,
-		Logger:                 log,
-		Metrics:                metricsserver.Options{BindAddress: o.address},
-		HealthProbeBindAddress: "0", // beside the metrics, see addProbes
-		Cache: cache.Options{
-			// Options by kind would make the cache ask the API server right now, which may be away, or
-			// not have the VPA's definition yet.
-			DefaultTransform: trim,
-			// A read of what is not watched is a mistake, and must not start a watch for it.
-			ReaderFailOnMissingInformer: true,
-		},
-	})
-	if err != nil {
-		return nil, fmt.Errorf("making the manager: %w", err)
-	}
-	return mgr, nil
-}
-
-// trim leaves of an object what a decision reads.
-func trim(object any) (any, error) {
-	vpa, ok := object.(*vpav1.VerticalPodAutoscaler)
-	if !ok {
-		return target.Transform(object)
-	}
-	vpa.ManagedFields, vpa.Annotations, vpa.Labels = nil, nil, nil
-	vpa.Status.Conditions = nil
-	return vpa, nil
-}
-
-// rewatch is the pause before a watch that could not be started is tried again.
-const rewatch = 5 * time.Second
-
-// watches starts what the webhook watches, and knows when all of it was seen once.
+// watches keep what decisions read of the cluster, and know when all of it was seen once. All of it is needed: a pod that
+// is patched without its namespace's LimitRanges may be refused for that.
 type watches struct {
-	informers cache.Informers
-	vpas      toolscache.ResourceEventHandler
-	log       logr.Logger
+	owners *target.Owners
+	vpas   *webhook.Index
+	ranges *webhook.Ranges
+	all    []*mirror.Watch
+	log    logr.Logger
 
 	synced atomic.Bool
 }
 
-// run starts every watch, waits until all are synced and returns nil; also if ctx ends before that.
-// An API server that is away, or does not have the VPA's definition yet, is waited for.
-func (w *watches) run(ctx context.Context) error {
-	var synced []toolscache.InformerSynced
-	for _, object := range append(target.Watched(), &vpav1.VerticalPodAutoscaler{}) {
-		hasSynced, ok := w.start(ctx, object)
-		if !ok {
-			return nil
-		}
-		synced = append(synced, hasSynced)
+// newWatches returns watches that fill vpas, and that read by config.
+func newWatches(config *rest.Config, http *http.Client, scheme *runtime.Scheme, vpas *webhook.Index, log logr.Logger) (*watches, error) {
+	w := &watches{owners: target.NewOwners(), vpas: vpas, ranges: webhook.NewRanges(), log: log}
+	objects, err := metadata.NewForConfigAndClient(config, http)
+	if err != nil {
+		return nil, fmt.Errorf("making a client for metadata: %w", err)
 	}
-	if toolscache.WaitForCacheSync(ctx.Done(), synced...) {
+	lists := lists{config: config, http: http, codecs: serializer.NewCodecFactory(scheme)}
+	vpaList, err := lists.of(vpav1.SchemeGroupVersion.WithKind("VerticalPodAutoscaler"), "verticalpodautoscalers")
+	if err != nil {
+		return nil, err
+	}
+	rangeList, err := lists.of(corev1.SchemeGroupVersion.WithKind("LimitRange"), "limitranges")
+	if err != nil {
+		return nil, err
+	}
+	w.all = append(w.owners.Watches(objects),
+		watch("verticalpodautoscalers", vpaList, cutVPA, vpas.Into(), "install the VPA's custom resource definitions, and allow to list and watch them"),
+		watch("limitranges", rangeList, cutLimitRange, w.ranges.Into(), "allow to list and watch them: no pod is patched that they may refuse"),
+	)
+	return w, nil
+}
+
+func watch[T client.Object](kind string, list *toolscache.ListWatch, cut func(T) T, into mirror.Into[T], remedy string) *mirror.Watch {
+	var example T
+	return mirror.NewWatch(kind, mirror.InPages(list, cut), example, mirror.NewFeed(cut, into)).Needed(remedy)
+}
+
+// lists make what is read by.
+type lists struct {
+	config *rest.Config
+	http   *http.Client
+	codecs serializer.CodecFactory
+}
+
+func (l *lists) of(gvk schema.GroupVersionKind, resource string) (*toolscache.ListWatch, error) {
+	reader, err := apiutil.RESTClientForGVK(gvk, false, false, l.config, l.codecs, l.http)
+	if err != nil {
+		return nil, fmt.Errorf("making a client for %s: %w", resource, err)
+	}
+	return toolscache.NewListWatchFromClient(reader, resource, corev1.NamespaceAll, fields.Everything()), nil
+}
+
+// ours is what annotations begin with that tell the webhook something.
+const ours = "sartor.dev/"
+
+// cutVPA leaves of a VPA what decisions read.
+func cutVPA(vpa *vpav1.VerticalPodAutoscaler) *vpav1.VerticalPodAutoscaler {
+	vpa.ManagedFields, vpa.Labels, vpa.OwnerReferences, vpa.Finalizers = nil, nil, nil, nil
+	maps.DeleteFunc(vpa.Annotations, func(key, _ string) bool { return !strings.HasPrefix(key, ours) })
+	vpa.Status.Conditions = nil
+	if r := vpa.Status.Recommendation; r != nil {
+		for i := range r.ContainerRecommendations {
+			c := &r.ContainerRecommendations[i]
+			c.LowerBound, c.UpperBound, c.UncappedTarget = nil, nil, nil
+		}
+	}
+	return vpa
+}
+
+// cutLimitRange leaves of a LimitRange what it allows.
+func cutLimitRange(r *corev1.LimitRange) *corev1.LimitRange {
+	r.ManagedFields, r.Labels, r.Annotations, r.OwnerReferences, r.Finalizers = nil, nil, nil, nil, nil
+	return r
+}
+
+// run watches until ctx ends, and returns nil. An API server that is away, or does not have the VPA's definition yet, is
+// waited for.
+func (w *watches) run(ctx context.Context) error {
+	var running sync.WaitGroup
+	for _, one := range w.all {
+		running.Go(func() { one.Run(ctx, w.log) })
+	}
+	if w.settled(ctx) {
 		w.synced.Store(true)
 		w.log.Info("caches are synced")
 	}
+	running.Wait()
 	return nil
 }
 
-// start starts the watch of object's kind, however long that takes; false if ctx ended first.
-func (w *watches) start(ctx context.Context, object client.Object) (toolscache.InformerSynced, bool) {
-	problem := ""
-	for {
-		hasSynced, err := w.informer(ctx, object)
-		if err == nil {
-			return hasSynced, true
-		}
-		if err.Error() != problem && ctx.Err() == nil {
-			problem = err.Error()
-			w.log.Error(err, "a watch could not be started; trying again", "kind", kindOf(object), "every", rewatch)
-		}
-		select {
-		case <-ctx.Done():
-			return nil, false
-		case <-time.After(rewatch):
+// settled waits until all was seen once; false if ctx ends first.
+func (w *watches) settled(ctx context.Context) bool {
+	for _, one := range w.all {
+		if !one.Settled(ctx) {
+			return false
 		}
 	}
+	return true
 }
 
-// kindOf names an object's kind for the log: metadata carries it, typed objects are of their kind.
-func kindOf(object client.Object) string {
-	return cmp.Or(object.GetObjectKind().GroupVersionKind().Kind, fmt.Sprintf("%T", object))
-}
+var age = prometheus.NewDesc("sartor_admission_watch_age_seconds",
+	"Time since the API server was last heard of by the watch of that kind: a minute at most while all is well. Absent until it was.", []string{"kind"}, nil)
 
-func (w *watches) informer(ctx context.Context, object client.Object) (toolscache.InformerSynced, error) {
-	informer, err := w.informers.GetInformer(ctx, object, cache.BlockUntilSynced(false))
-	if err != nil {
-		return nil, err
+var _ prometheus.Collector = (*watches)(nil)
+
+// Describe implements prometheus.Collector.
+func (w *watches) Describe(descs chan<- *prometheus.Desc) { descs <- age }
+
+// Collect implements prometheus.Collector.
+func (w *watches) Collect(metrics chan<- prometheus.Metric) {
+	for _, one := range w.all {
+		if heard := one.Heard(); !heard.IsZero() {
+			metrics <- prometheus.MustNewConstMetric(age, prometheus.GaugeValue, time.Since(heard).Seconds(), one.Kind())
+		}
 	}
-	if _, ok := object.(*vpav1.VerticalPodAutoscaler); !ok {
-		return informer.HasSynced, nil
-	}
-	// The index has to have seen the VPAs, not only the cache.
-	registration, err := informer.AddEventHandler(w.vpas)
-	if err != nil {
-		return nil, err
-	}
-	return registration.HasSynced, nil
 }

@@ -24,11 +24,12 @@ type outcome struct {
 
 // paper is what answers are written on.
 type paper struct {
-	answer, patch []byte
-	pod           patch.Pod
+	// text is where amounts and annotations are put together.
+	answer, patch, text []byte
+	pod                 patch.Pod
 }
 
-func (p *paper) size() int { return cap(p.answer) + cap(p.patch) }
+func (p *paper) size() int { return cap(p.answer) + cap(p.patch) + cap(p.text) }
 
 const (
 	// maxWarnings is how many warnings an answer has at most, and maxAnnotation the largest annotation for the audit

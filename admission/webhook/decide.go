@@ -4,7 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"strings"
+	"strconv"
 
 	"k8s.io/autoscaler/vertical-pod-autoscaler/pkg/utils/annotations"
 
@@ -40,47 +40,60 @@ func (h *Handler) decide(ctx context.Context, d *desk) outcome {
 	case !found:
 		return outcome{decision: NoController}
 	}
-	vpa := h.vpas.Controlling(controller)
-	if vpa == nil {
+	control := h.vpas.Controlling(controller)
+	if control == nil {
 		return outcome{decision: NoVPA}
 	}
-	rules := policy.RulesOf(vpa, vpa.Status.Recommendation, policy.Cluster{Limits: h.limits})
-	return apply(&r.pod, vpa.Name, rules, nil, &d.paper)
+	return apply(&r.pod, control, h.ranges.Of(r.namespace), &d.paper)
 }
 
-// apply is the pure part: the pod, the rules of its controlling VPA and the namespace's ranges give the outcome.
-func apply(p *pod, vpaName string, rules *policy.Rules, ranges *policy.Ranges, on *paper) outcome {
-	asking := p.asking(ranges)
-	decision := policy.Decide(&asking, rules, ranges)
-	on.pod = patch.Pod{Annotations: p.annotations, Wanted: on.pod.Wanted[:0], Containers: on.pod.Containers[:0]}
-	out := outcome{vpa: vpaName}
-	out.tell(rules, &asking, decision.Steps)
-	var updates []string
-	for i := range p.containers {
-		c, decided := &p.containers[i], &decision.Containers[i]
-		now := &asking.Containers[i].Now
-		on.pod.Containers = append(on.pod.Containers, patch.Container{
-			Exists: c.resources.exists,
-			Limits: listed(c.resources.limits.exists, &now.Limits, &decided.Limits), Requests: listed(c.resources.requests.exists, &now.Requests, &decided.Requests),
-		})
-		if text := updatesOf(decided); text != "" {
-			updates = append(updates, fmt.Sprintf("container %d: %s", i, text))
-		}
-		if decided.Boosted {
-			key, value, err := asking.Containers[i].BoostAnnotation()
+// apply is the pure part: the pod, its controlling VPA and the namespace's ranges give the outcome.
+func apply(p *pod, control *Control, ranges *policy.Ranges, on *paper) outcome {
+	p.asking.Recall(policy.AnnotationsOf(p.annotations), ranges)
+	decision := policy.Decide(&p.asking, control.Rules, ranges)
+	out := outcome{vpa: control.Name}
+	out.tell(control, &p.asking, decision.Steps)
+	on.begin(p)
+	for i := range decision.Containers {
+		on.container(p, i, &decision.Containers[i])
+		if decision.Containers[i].Boosted {
+			key, value, err := p.asking.Containers[i].BoostAnnotation()
 			if err != nil {
 				return outcome{decision: BadPod, err: err}
 			}
 			on.want(key, value)
 		}
 	}
-	return finish(out, on, &asking, updates)
+	updated := on.updates(control.Name, decision.Containers)
+	on.want(annotations.VpaObservedContainersLabel, p.asking.ContainerNames())
+	if updated != "" {
+		start := len(on.text)
+		on.text = p.asking.AppendDeclaration(on.text)
+		on.want(policy.DeclaredAnnotation, string(on.text[start:]))
+		on.want(policy.UpdatesAnnotation, updated)
+	}
+	on.patch = patch.Append(on.patch[:0], &on.pod)
+	out.patch = on.patch
+	switch {
+	case updated != "" && len(out.patch) == 0:
+		out.decision = Unchanged
+	case updated != "":
+		out.decision = Patched
+	case len(out.skipped) > 0:
+		out.decision = Skipped
+	default:
+		out.decision = NoRecommendation
+	}
+	return out
 }
 
-// tell turns what people should know into warnings and audit annotations.
-func (out *outcome) tell(rules *policy.Rules, asking *policy.Pod, steps []policy.Step) {
-	for _, err := range rules.Invalid {
-		out.warnings = append(out.warnings, warning(out.vpa, err.Error()))
+// tell turns what people should know into warnings and annotations for the audit log.
+func (out *outcome) tell(control *Control, asking *policy.Pod, steps []policy.Step) {
+	for _, err := range control.Rules.Invalid {
+		out.warn(err.Error())
+	}
+	if control.Others != "" {
+		out.warn(control.Others)
 	}
 	for i := range steps {
 		step := &steps[i]
@@ -91,7 +104,7 @@ func (out *outcome) tell(rules *policy.Rules, asking *policy.Pod, steps []policy
 		if step.Container >= 0 {
 			text = fmt.Sprintf("container %s: %s", asking.Containers[step.Container].Name, text)
 		}
-		out.warnings = append(out.warnings, warning(out.vpa, text))
+		out.warn(text)
 		if step.Skipped {
 			out.skipped = append(out.skipped, text)
 		} else {
@@ -100,90 +113,68 @@ func (out *outcome) tell(rules *policy.Rules, asking *policy.Pod, steps []policy
 	}
 }
 
-// finish adds the annotations and builds the patch. updates tell what was decided, by container.
-func finish(out outcome, on *paper, asking *policy.Pod, updates []string) outcome {
-	on.want(annotations.VpaObservedContainersLabel, asking.ContainerNames())
-	if len(updates) > 0 {
-		on.want(policy.DeclaredAnnotation, string(asking.AppendDeclaration(nil)))
-		on.want(policy.UpdatesAnnotation, fmt.Sprintf("Pod resources updated by %s: %s", out.vpa, strings.Join(updates, "; ")))
-	}
-	on.patch = patch.Append(on.patch[:0], &on.pod)
-	out.patch = on.patch
-	switch {
-	case len(updates) > 0 && len(out.patch) == 0:
-		out.decision = Unchanged
-	case len(updates) > 0:
-		out.decision = Patched
-	case len(out.skipped) > 0:
-		out.decision = Skipped
-	default:
-		out.decision = NoRecommendation
-	}
-	return out
+func (out *outcome) warn(text string) {
+	out.warnings = append(out.warnings, fmt.Sprintf("VPA %s: %s", out.vpa, text))
+}
+
+// begin takes up a pod as it is.
+func (p *paper) begin(of *pod) {
+	p.text = p.text[:0]
+	p.pod = patch.Pod{Annotations: of.annotations, Wanted: p.pod.Wanted[:0], Containers: p.pod.Containers[:0]}
 }
 
 func (p *paper) want(key, value string) {
 	p.pod.Wanted = append(p.pod.Wanted, patch.Annotation{Key: key, Value: value})
 }
 
-// asking is the pod as a decision reads it.
-func (p *pod) asking(ranges *policy.Ranges) policy.Pod {
-	asking := policy.Pod{Containers: make([]policy.PodContainer, len(p.containers))}
-	for i := range p.containers {
-		asking.Containers[i] = policy.PodContainer{Name: p.containers[i].name, Now: p.containers[i].resources.values()}
-	}
-	for i := range p.initContainers {
-		c := &p.initContainers[i]
-		asking.Init = append(asking.Init, policy.InitContainer{Now: c.resources.values(), Sidecar: c.sidecar})
-	}
-	if level := p.resources.values(); level != (policy.Resources{}) {
-		asking.Level = &level
-	}
-	asking.Recall(policy.AnnotationsOf(p.annotations), ranges)
-	return asking
+// container takes up the i-th container, and what was decided for it.
+func (p *paper) container(of *pod, i int, decided *policy.Outcome) {
+	now, has := &of.asking.Containers[i].Now, &of.has[i]
+	p.pod.Containers = append(p.pod.Containers, patch.Container{
+		Exists:   has.resources,
+		Limits:   p.list(has.limits, &now.Limits, &decided.Limits),
+		Requests: p.list(has.requests, &now.Requests, &decided.Requests),
+	})
 }
 
-func (r *resources) values() policy.Resources {
-	return policy.Resources{Limits: r.limits.values(), Requests: r.requests.values()}
+func (p *paper) list(exists bool, now, decided *policy.Amounts) patch.List {
+	return patch.List{Exists: exists, CPU: p.amount(usage.CPU, now, decided), Memory: p.amount(usage.Memory, now, decided)}
 }
 
-func (l *list) values() policy.Amounts {
-	var values policy.Amounts
+func (p *paper) amount(r usage.Resource, now, decided *policy.Amounts) patch.Amount {
+	if !decided[r].IsSet() {
+		return patch.Amount{}
+	}
+	start := len(p.text)
+	p.text = decided[r].AppendText(p.text, r)
+	return patch.Amount{Have: p.text[start:len(p.text):len(p.text)], Same: decided[r].Equals(now[r])}
+}
+
+// updates tells what was decided, in upstream's words; empty if nothing was.
+func (p *paper) updates(vpaName string, containers []policy.Outcome) string {
+	start := len(p.text)
+	for i := range containers {
+		if !containers[i].Sets() {
+			continue
+		}
+		if len(p.text) == start {
+			p.text = append(append(append(p.text, "Pod resources updated by "...), vpaName...), ": "...)
+		} else {
+			p.text = append(p.text, "; "...)
+		}
+		p.text = append(strconv.AppendInt(append(p.text, "container "...), int64(i), 10), ": "...)
+		p.text = appendSet(p.text, &containers[i].Requests, " request, ")
+		p.text = appendSet(p.text, &containers[i].Limits, " limit, ")
+		p.text = p.text[:len(p.text)-len(", ")]
+	}
+	return string(p.text[start:])
+}
+
+func appendSet(b []byte, amounts *policy.Amounts, what string) []byte {
 	for _, r := range usage.Resources {
-		if l.amounts[r].set {
-			values[r] = policy.ValueOf(r, l.amounts[r].Quantity)
+		if amounts[r].IsSet() {
+			b = append(append(b, r.String()...), what...)
 		}
 	}
-	return values
-}
-
-// listed is a list as it is, and what was decided for it.
-func listed(exists bool, now, decided *policy.Amounts) patch.List {
-	result := patch.List{Exists: exists}
-	for r, into := range [...]*patch.Amount{usage.CPU: &result.CPU, usage.Memory: &result.Memory} {
-		if v := decided[r]; v.IsSet() {
-			*into = patch.Amount{Have: v.AppendText(nil, usage.Resources[r]), Same: v.Equals(now[r])}
-		}
-	}
-	return result
-}
-
-// updatesOf lists what a decision sets, in upstream's words: "cpu request, memory request, cpu limit".
-func updatesOf(o *policy.Outcome) string {
-	var set []string
-	for _, r := range usage.Resources {
-		if o.Requests[r].IsSet() {
-			set = append(set, r.String()+" request")
-		}
-	}
-	for _, r := range usage.Resources {
-		if o.Limits[r].IsSet() {
-			set = append(set, r.String()+" limit")
-		}
-	}
-	return strings.Join(set, ", ")
-}
-
-func warning(vpaName, text string) string {
-	return fmt.Sprintf("VPA %s: %s", vpaName, text)
+	return b
 }

@@ -6,7 +6,6 @@ import (
 	"fmt"
 
 	"github.com/go-json-experiment/json/jsontext"
-	"k8s.io/apimachinery/pkg/api/resource"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/types"
 	"k8s.io/autoscaler/vertical-pod-autoscaler/pkg/utils/annotations"
@@ -54,39 +53,29 @@ type pod struct {
 	// kept is the map for them.
 	kept map[string]string
 	// owners has the controlling owner, if there is one.
-	owners                     []metav1.OwnerReference
-	containers, initContainers []container
-	resources                  resources
+	owners []metav1.OwnerReference
+	// asking is what it asks for. has tells by container what of that is there, be it empty.
+	asking policy.Pod
+	has    []members
+	// level is where asking.Level points, if the pod asks for anything as a whole.
+	level policy.Resources
 }
 
-type container struct {
-	name string
-	// sidecar is set for an init container that runs as long as the pod.
-	sidecar   bool
-	resources resources
-}
-
-// resources are those of a container or of a pod. What exists may be empty.
-type resources struct {
-	exists           bool
-	limits, requests list
-}
-
-type list struct {
-	exists  bool
-	amounts [len(usage.Resources)]amount
-}
-
-// amount is a resource that a list may name.
-type amount struct {
-	set bool
-	resource.Quantity
-}
+// members tells which members a container has.
+type members struct{ resources, limits, requests bool }
 
 func (r *review) reset() {
-	p := &r.pod
+	r.pod.reset()
+	*r = review{request: request{pod: r.pod}}
+}
+
+// reset empties p, but for what can be filled again.
+func (p *pod) reset() {
 	clear(p.kept)
-	*r = review{request: request{pod: pod{kept: p.kept, owners: p.owners[:0], containers: p.containers[:0], initContainers: p.initContainers[:0]}}}
+	*p = pod{
+		kept: p.kept, owners: p.owners[:0], has: p.has[:0],
+		asking: policy.Pod{Containers: p.asking.Containers[:0], Init: p.asking.Init[:0]},
+	}
 }
 
 // isPodCreation reports whether a pod is to be created, and not one of its subresources.
@@ -150,9 +139,8 @@ func (d *desk) resourceMember(key []byte) (err error) {
 func (d *desk) object() error {
 	r := &d.review.request
 	r.fault = nil
-	clear(r.pod.kept)
-	r.pod = pod{kept: r.pod.kept, owners: r.pod.owners[:0], containers: r.pod.containers[:0], initContainers: r.pod.initContainers[:0]}
-	if d.decoder.PeekKind() == jsontext.KindNull {
+	r.pod.reset()
+	if d.isNext(jsontext.KindNull) {
 		r.fault = errNoObject
 	}
 	return d.mustObject("object", d.objectMember)
@@ -174,7 +162,7 @@ func (d *desk) metaMember(key []byte) error {
 	case "annotations":
 		clear(p.kept)
 		p.annotations = nil
-		if d.decoder.PeekKind() == jsontext.KindBeginObject {
+		if d.isNext(jsontext.KindBeginObject) {
 			if p.kept == nil {
 				p.kept = map[string]string{}
 			}
@@ -243,7 +231,7 @@ func (d *desk) ownerMember(key []byte) (err error) {
 		o.UID = types.UID(uid)
 	case "controller":
 		o.Controller = nil
-		if d.decoder.PeekKind() == jsontext.KindTrue {
+		if d.isNext(jsontext.KindTrue) {
 			o.Controller = &yes
 		}
 		err = d.Skip()
@@ -257,29 +245,32 @@ func (d *desk) specMember(key []byte) error {
 	p := &d.review.pod
 	switch string(key) {
 	case "containers":
-		p.containers = p.containers[:0]
-		return d.mustArray("spec.containers", func() error { return d.container(&p.containers) })
+		p.asking.Containers, p.has = p.asking.Containers[:0], p.has[:0]
+		return d.mustArray("spec.containers", d.container)
 	case "initContainers":
-		p.initContainers = p.initContainers[:0]
-		return d.mustArray("spec.initContainers", func() error { return d.container(&p.initContainers) })
+		p.asking.Init = p.asking.Init[:0]
+		return d.mustArray("spec.initContainers", d.initContainer)
 	case "resources":
-		return d.resources(&p.resources)
+		p.asking.Level = nil
+		err := d.resources(&p.level, new(members))
+		if p.level != (policy.Resources{}) {
+			p.asking.Level = &p.level
+		}
+		return err
 	}
 	return d.Skip()
 }
 
-// container reads a container onto the end of all.
-func (d *desk) container(all *[]container) error {
-	*all = append(*all, container{})
-	c := &(*all)[len(*all)-1]
+func (d *desk) container() error {
+	p := &d.review.pod
+	p.asking.Containers, p.has = append(p.asking.Containers, policy.PodContainer{}), append(p.has, members{})
+	c, has := &p.asking.Containers[len(p.asking.Containers)-1], &p.has[len(p.has)-1]
 	return d.mustObject("spec.containers[]", func(key []byte) (err error) {
 		switch string(key) {
 		case "name":
-			c.name, err = d.String()
-		case "restartPolicy":
-			c.sidecar, err = d.is("Always")
+			c.Name, err = d.String()
 		case "resources":
-			err = d.resources(&c.resources)
+			err = d.resources(&c.Now, has)
 		default:
 			err = d.Skip()
 		}
@@ -287,25 +278,45 @@ func (d *desk) container(all *[]container) error {
 	})
 }
 
-func (d *desk) resources(r *resources) error {
-	*r = resources{exists: d.decoder.PeekKind() == jsontext.KindBeginObject}
+func (d *desk) initContainer() error {
+	p := &d.review.pod
+	p.asking.Init = append(p.asking.Init, policy.InitContainer{})
+	c := &p.asking.Init[len(p.asking.Init)-1]
+	return d.mustObject("spec.initContainers[]", func(key []byte) (err error) {
+		switch string(key) {
+		case "restartPolicy":
+			c.Sidecar, err = d.is("Always")
+		case "resources":
+			err = d.resources(&c.Now, new(members))
+		default:
+			err = d.Skip()
+		}
+		return err
+	})
+}
+
+func (d *desk) resources(r *policy.Resources, has *members) error {
+	*r, *has = policy.Resources{}, members{resources: d.isNext(jsontext.KindBeginObject)}
 	return d.mustObject("resources", func(key []byte) error {
 		switch string(key) {
 		case "limits":
-			return d.list(&r.limits)
+			has.limits = d.isNext(jsontext.KindBeginObject)
+			return d.amounts(&r.Limits)
 		case "requests":
-			return d.list(&r.requests)
+			has.requests = d.isNext(jsontext.KindBeginObject)
+			return d.amounts(&r.Requests)
 		}
 		return d.Skip()
 	})
 }
 
-func (d *desk) list(l *list) error {
-	*l = list{exists: d.decoder.PeekKind() == jsontext.KindBeginObject}
-	return d.mustObject("resources.limits and resources.requests", func(key []byte) error {
+func (d *desk) amounts(a *policy.Amounts) error {
+	*a = policy.Amounts{}
+	return d.mustObject("resources.limits and resources.requests", func(key []byte) (err error) {
 		for _, r := range usage.Resources {
 			if string(key) == r.String() {
-				return d.amount(&l.amounts[r])
+				a[r], err = d.amount(r)
+				return err
 			}
 		}
 		return d.Skip()
@@ -313,20 +324,20 @@ func (d *desk) list(l *list) error {
 }
 
 // amount reads a quantity.
-func (d *desk) amount(a *amount) error {
-	*a = amount{}
+func (d *desk) amount(r usage.Resource) (policy.Value, error) {
 	text, kind, err := d.Text()
 	if err != nil || kind == jsontext.KindNull {
-		return err
+		return policy.Value{}, err
 	}
 	q, err := quantity.Parse(bytes.TrimSpace(text))
 	if err != nil {
-		d.fault("a quantity is %.50q: %w", text, err)
-		return nil
+		d.fault("%s is %.50q: %w", r, text, err)
+		return policy.Value{}, nil
 	}
-	*a = amount{set: true, Quantity: q}
-	return nil
+	return policy.ValueOf(r, q), nil
 }
+
+func (d *desk) isNext(kind jsontext.Kind) bool { return d.decoder.PeekKind() == kind }
 
 // mustObject reads an object, or null. Anything else makes the pod one that is not understood.
 func (d *desk) mustObject(field string, member func(key []byte) error) error {

@@ -15,7 +15,6 @@ import (
 	"github.com/go-logr/logr"
 	"github.com/prometheus/client_golang/prometheus"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
-	vpav1 "k8s.io/autoscaler/vertical-pod-autoscaler/pkg/apis/autoscaling.k8s.io/v1"
 
 	"github.com/sartor-vpa/sartor/pkg/policy"
 	"github.com/sartor-vpa/sartor/pkg/target"
@@ -28,17 +27,21 @@ type Owners interface {
 
 // VPAs knows the VPA that controls a workload's pods, nil for none; Index does.
 type VPAs interface {
-	Controlling(target.Controller) *vpav1.VerticalPodAutoscaler
+	Controlling(target.Controller) *Control
+}
+
+// LimitRanges knows what a namespace's LimitRanges allow; Ranges does.
+type LimitRanges interface {
+	Of(namespace string) *policy.Ranges
 }
 
 // Config is what a Handler stands on. All of it is required.
 type Config struct {
-	Owners Owners
-	VPAs   VPAs
-	// Synced reports whether Owners and VPAs know the cluster yet.
-	Synced func() bool
-	// Limits says how limits follow from requests.
-	Limits     policy.LimitPolicy
+	Owners      Owners
+	VPAs        VPAs
+	LimitRanges LimitRanges
+	// Synced reports whether all of these know the cluster yet.
+	Synced     func() bool
 	Log        logr.Logger
 	Registerer prometheus.Registerer
 }
@@ -47,8 +50,8 @@ type Config struct {
 type Handler struct {
 	owners  Owners
 	vpas    VPAs
+	ranges  LimitRanges
 	synced  func() bool
-	limits  policy.LimitPolicy
 	log     logr.Logger
 	metrics *metrics
 }
@@ -58,7 +61,7 @@ var _ http.Handler = (*Handler)(nil)
 // NewHandler returns a Handler whose metrics are registered with c.Registerer; it panics if they
 // are registered there already.
 func NewHandler(c Config) *Handler {
-	return &Handler{owners: c.Owners, vpas: c.VPAs, synced: c.Synced, limits: c.Limits, log: c.Log, metrics: newMetrics(c.Registerer)}
+	return &Handler{owners: c.Owners, vpas: c.VPAs, ranges: c.LimitRanges, synced: c.Synced, log: c.Log, metrics: newMetrics(c.Registerer)}
 }
 
 // ServeHTTP implements http.Handler. A review with a UID is always answered with allowed: true;

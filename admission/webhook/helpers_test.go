@@ -55,13 +55,11 @@ func recommend(container, cpu, memory string) vpav1.RecommendedContainerResource
 // config is of a handler that finds shop's pods under these VPAs.
 func config(t *testing.T, vpas ...*vpav1.VerticalPodAutoscaler) Config {
 	log := testr.New(t)
-	index := NewIndex(log)
-	for _, v := range vpas {
-		index.OnAdd(v, true)
-	}
+	index := NewIndex(policy.Cluster{Limits: policy.DefaultLimitPolicy()}, log)
+	index.Into().Replace(vpas)
 	return Config{
-		Owners: ownersFunc(belongsToShop), VPAs: index, Synced: func() bool { return true },
-		Limits: policy.DefaultLimitPolicy(), Log: log, Registerer: prometheus.NewRegistry(),
+		Owners: ownersFunc(belongsToShop), VPAs: index, LimitRanges: NewRanges(), Synced: func() bool { return true },
+		Log: log, Registerer: prometheus.NewRegistry(),
 	}
 }
 

@@ -6,8 +6,10 @@
 package target
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
+	"strings"
 
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/runtime/schema"
@@ -85,18 +87,16 @@ func Of(vpa *vpav1.VerticalPodAutoscaler) (Controller, error) {
 func Controlling(vpas []*vpav1.VerticalPodAutoscaler) *vpav1.VerticalPodAutoscaler {
 	var controlling *vpav1.VerticalPodAutoscaler
 	for _, vpa := range vpas {
-		if controlling == nil || stronger(vpa, controlling) {
+		if controlling == nil || Compare(vpa, controlling) < 0 {
 			controlling = vpa
 		}
 	}
 	return controlling
 }
 
-func stronger(a, b *vpav1.VerticalPodAutoscaler) bool {
-	if !a.CreationTimestamp.Equal(&b.CreationTimestamp) {
-		return a.CreationTimestamp.Before(&b.CreationTimestamp)
-	}
-	return a.Name < b.Name
+// Compare orders the VPAs of a namespace as Controlling does: whoever comes first controls. It is 0 for one and the same.
+func Compare(a, b *vpav1.VerticalPodAutoscaler) int {
+	return cmp.Or(a.CreationTimestamp.Compare(b.CreationTimestamp.Time), strings.Compare(a.Name, b.Name))
 }
 
 // UpdateMode returns the VPA's update mode; Recreate, as upstream, where it says none.
