@@ -78,7 +78,7 @@ func (p *planner) plan() {
 func (p *planner) job(at int) (job, bool) {
 	c, r := &p.pod.Containers[at], p.resource
 	rules := p.rules.of(c.Name)
-	j := job{at: at, resource: r, rule: &p.rules.limits[r], span: p.container}
+	j := job{at: at, resource: r, rule: &p.rules.limits[r], span: p.container, floor: p.rules.floorOf(c, r)}
 	limitsFollow := false
 	if rules != nil && (rules.resources[r].target.IsSet()) {
 		one := &rules.resources[r]
@@ -90,12 +90,9 @@ func (p *planner) job(at int) (job, bool) {
 		if one.by != ByNothing {
 			p.step(at, one.by, one.target, one.want)
 		}
-		if floor := p.rules.floorOf(c, r); floor > 0 {
-			j.floor = floor
-			if j.want < floor {
-				p.step(at, ByFloor, one.want, one.want.with(floor))
-				j.want = floor
-			}
+		if j.want < j.floor {
+			p.step(at, ByFloor, one.want, one.want.with(j.floor))
+			j.want = j.floor
 		}
 	}
 	if r == usage.CPU && p.rules.boost != nil {

@@ -1,6 +1,8 @@
 package policy
 
 import (
+	"math/rand/v2"
+
 	corev1 "k8s.io/api/core/v1"
 	"k8s.io/apimachinery/pkg/api/resource"
 	vpav1 "k8s.io/autoscaler/vertical-pod-autoscaler/pkg/apis/autoscaling.k8s.io/v1"
@@ -32,7 +34,13 @@ type drawn struct{ t *rapid.T }
 
 func (d drawn) IntN(n int) int { return rapid.IntRange(0, n-1).Draw(d.t, "n") }
 
-func maker(t *rapid.T) policytest.Maker { return policytest.Maker{Source: drawn{t}} }
+// maker makes half of its things evenly spread, and half such that rapid can shrink them, which likes small numbers.
+func maker(t *rapid.T) policytest.Maker {
+	if rapid.Bool().Draw(t, "even") {
+		return policytest.Maker{Source: rand.New(rand.NewPCG(rapid.Uint64().Draw(t, "seed"), 0))}
+	}
+	return policytest.Maker{Source: drawn{t}}
+}
 
 // anyAmount draws sane amounts, and now and then a hostile one.
 func anyAmount(name corev1.ResourceName) *rapid.Generator[resource.Quantity] {

@@ -195,7 +195,7 @@ func FuzzLimitAnnotations(f *testing.F) {
 		cluster := DefaultLimitPolicy()
 		limits, errs := LimitsOf(map[string]string{CPULimitAnnotation: text, MemoryLimitAnnotation: text}, cluster)
 		require.NoError(t, limits.Validate())
-		require.True(t, len(errs) <= 2)
+		require.LessOrEqual(t, len(errs), 2)
 		pod := podOf(container(app, list("100m", "512Mi"), list("2", "1Gi")))
 		got := decide(pod, annotated(vpaOf(list("1200m", "700Mi"), vpav1.ContainerResourcePolicy{}), CPULimitAnnotation, text, MemoryLimitAnnotation, text), byDefault)
 		checkContainer(t, pod.Spec.Containers[0].Resources, corev1.ResourceRequirements{
@@ -216,7 +216,7 @@ func checkContainer(t require.TestingT, declared, decided corev1.ResourceRequire
 			require.True(t, Sane(r, request), request.String())
 		}
 		if limited {
-			require.True(t, request.Cmp(limit) <= 0, "%s: request %s, limit %s", r, request.String(), limit.String())
+			require.LessOrEqual(t, request.Cmp(limit), 0, "%s: request %s, limit %s", r, request.String(), limit.String())
 		}
 	}
 }

@@ -179,7 +179,7 @@ func (p *Pod) guaranteed() bool {
 func (x *Resources) guaranteed() bool {
 	for _, r := range usage.Resources {
 		limit, request := x.Limits[r], x.Requests[r]
-		if !limit.IsSet() || limit.amount == 0 || (request.IsSet() && request.amount != limit.amount) {
+		if limit.is != exact || limit.amount == 0 || (request.IsSet() && request.amount != limit.amount) {
 			return false
 		}
 	}

@@ -79,17 +79,17 @@ func (j *job) settle(want, room int64) settled {
 	s := settled{request: want}
 	switch j.kind {
 	case alone:
-		j.within(&s, 0, math.MaxInt64)
+		j.within(&s, math.MaxInt64)
 	case under:
-		j.within(&s, 0, j.first.limit)
+		j.within(&s, j.first.limit)
 		if s.limit = j.first.limit; s.ok {
 			j.raiseForRatio(&s)
 		}
 	case equal:
-		j.within(&s, 0, math.MaxInt64)
+		j.within(&s, math.MaxInt64)
 		s.limit, s.wanted = s.request, s.request
 	case multiple:
-		j.within(&s, 0, math.MaxInt64)
+		j.within(&s, math.MaxInt64)
 		j.multiply(&s, room)
 	case proportional:
 		j.keepRatio(&s)
@@ -110,9 +110,9 @@ func (j *job) mostLegal() (int64, Reason) {
 	return most, by
 }
 
-// within moves the request into what is legal for it and between lowest and highest. Not ok if there is nothing.
-func (j *job) within(s *settled, lowest, highest int64) {
-	least, leastBy := max(lowest, j.floor), ByFloor
+// within moves the request into what is legal for it, and no higher than highest. Not ok if there is nothing.
+func (j *job) within(s *settled, highest int64) {
+	least, leastBy := j.floor, ByFloor
 	if j.span.min.IsSet() && j.span.min.amount > least {
 		least, leastBy = j.span.min.amount, ByRangeMin
 	}
@@ -171,15 +171,14 @@ func (j *job) raiseForRatio(s *settled) {
 // keepRatio gives request and limit the ratio that they had first, as upstream does: the request is bounded so that the
 // limit is legal.
 func (j *job) keepRatio(s *settled) {
-	highest := int64(math.MaxInt64)
-	legal, by := j.mostLegal()
-	if by != ByNothing {
-		highest = legal
-		if j.first.request > 0 {
-			highest = mulDiv(j.first.request, legal, j.first.limit, false)
+	highest, by := j.mostLegal()
+	if by != ByNothing && j.first.request > 0 {
+		// As upstream, a bound that comes to nothing is none: verify has the last word.
+		if highest = mulDiv(j.first.request, highest, j.first.limit, false); highest == 0 {
+			highest = math.MaxInt64
 		}
 	}
-	j.within(s, 0, highest)
+	j.within(s, highest)
 	if s.requestBy == ByLimit {
 		s.requestBy = by
 	}
@@ -205,7 +204,7 @@ func (j *job) verify(s *settled) {
 		limit = Value{amount: s.limit, is: exact}
 	}
 	most, by := j.mostLegal()
-	wrong := ByNothing
+	var wrong Reason
 	switch {
 	case !saneAmount(j.resource, s.request) || j.setsLimit() && !saneAmount(j.resource, s.limit):
 		wrong = ByAbsurdity

@@ -138,5 +138,5 @@ func (s *Step) skipped(from, to string) string {
 	case s.Reason == ByAbsurdity:
 		return fmt.Sprintf("declared request %s is no sane amount", from)
 	}
-	return fmt.Sprintf("request %s fits nowhere under %s", from, words[s.Reason])
+	return fmt.Sprintf("no request near %s is legal with %s", from, words[s.Reason])
 }

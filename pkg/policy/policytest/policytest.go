@@ -48,7 +48,8 @@ func (m Maker) Amount(name corev1.ResourceName) resource.Quantity {
 	case name == corev1.ResourceCPU:
 		return resource.MustParse(m.Pick(cpus))
 	case m.One(2):
-		return *resource.NewQuantity(int64(1<<20+m.IntN(1<<34)), resource.BinarySI)
+		// As the API server sends it: in the notation that its text has.
+		return resource.MustParse(resource.NewQuantity(int64(1<<20+m.IntN(1<<34)), resource.BinarySI).String())
 	}
 	return resource.MustParse(m.Pick(memories))
 }
@@ -123,8 +124,9 @@ func (m Maker) Pod() *corev1.Pod {
 		}
 	}
 	if m.One(6) {
-		level := m.Requirements()
-		pod.Spec.Resources = &level
+		if level := m.Requirements(); len(level.Requests) > 0 {
+			pod.Spec.Resources = &level
+		}
 	}
 	return pod
 }
