@@ -61,13 +61,11 @@ func requireNear(t *testing.T, want, got way) {
 	}
 }
 
-// coarsely is by which share a target may be off that was made of averages over 5 minutes.
+// coarsely is by which share a target may be off that was made of an average every 5 minutes.
 const coarsely = 0.2
 
-// smeared are containers that averages over 5 minutes cannot tell of, and what share their CPU is off at most.
+// smeared are containers that an average every 5 minutes cannot tell of, and what share their CPU is off at most.
 var smeared = map[string]float64{
-	// Bursts of 4 minutes an hour are rarer than the percentile looks, their halves in two averages each are not.
-	"store/shop-db/postgres": 0.3,
 	// There are 12 averages in its only hour.
 	"store/shop-rc/shop-rc": 0.3,
 }

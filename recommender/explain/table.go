@@ -98,7 +98,7 @@ func quality(h *loop.HistoryExplanation) string {
 	if h.Samples == 0 {
 		return ""
 	}
-	return fmt.Sprintf(" (CPU averaged over %gm, %d%% of the minutes since %s)", h.Resolution, h.Covered, clock(h.First))
+	return fmt.Sprintf(" (CPU every %gm, %d%% of the minutes since %s)", h.Resolution, h.Covered, clock(h.First))
 }
 
 func inheritance(in *loop.InheritanceExplanation) string {

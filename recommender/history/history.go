@@ -60,7 +60,7 @@ type Progress struct {
 	Missing string
 	// Samples is how many samples of CPU counted, Peaks how many of memory were kept.
 	Samples, Peaks int
-	// Resolution is over how long CPU was averaged, at the worst.
+	// Resolution is how far apart averages of CPU were, at the worst.
 	Resolution time.Duration
 	// First is the first minute for which anything is known, Covered the share of the minutes since then for which
 	// something is, in percent.

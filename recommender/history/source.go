@@ -65,7 +65,7 @@ type Peak struct {
 
 // Report says how a query went.
 type Report struct {
-	// Resolution is over how long CPU was averaged at the least.
+	// Resolution is how far apart averages of CPU are.
 	Resolution time.Duration
 	// Series and Samples are what the server sent.
 	Series, Samples int

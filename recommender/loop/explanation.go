@@ -40,7 +40,7 @@ type HistoryExplanation struct {
 	Error   string `json:"error,omitempty"`
 	Missing string `json:"missing,omitempty"`
 	Samples int    `json:"samples"`
-	// Resolution is over how long CPU was averaged, in minutes, and Covered for how many percent of the minutes since
+	// Resolution is how far apart averages of CPU are, in minutes, and Covered for how many percent of the minutes since
 	// First there were samples; zero if nothing was read.
 	Resolution float64   `json:"resolutionMinutes,omitempty"`
 	First      time.Time `json:"first,omitzero"`

@@ -186,7 +186,7 @@ func (l *Loop) recall(t *tracked, a history.Answer) []types.NamespacedName {
 const (
 	// poor is the share of a workload's minutes, in percent, below which it is told how much of them Prometheus has.
 	poor = 80
-	// coarse is the resolution of CPU above which it is told.
+	// coarse is the time between two averages of CPU above which it is told.
 	coarse = time.Minute
 )
 
@@ -213,7 +213,7 @@ func (l *Loop) historyCondition(list *conditionList, t *tracked, p past) {
 func (p past) quality() string {
 	said := ""
 	if p.progress.Resolution > coarse {
-		said += fmt.Sprintf(" CPU is known as averages over %s, because the server does not stream remote reads: short bursts are flattened.", model.Duration(p.progress.Resolution))
+		said += fmt.Sprintf(" CPU is known once in %s only, because the server does not stream remote reads: rare bursts may be missed.", model.Duration(p.progress.Resolution))
 	}
 	if !p.progress.Empty() && p.progress.Covered < poor && !p.resumed {
 		said += fmt.Sprintf(" There are samples for %d%% of the minutes since %s.", p.progress.Covered, p.progress.First.UTC().Format(time.DateOnly))

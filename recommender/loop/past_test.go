@@ -121,7 +121,7 @@ func TestWhatHistoryCannotTellIsTold(t *testing.T) {
 		want     string
 	}{
 		"at the resolution of a fallback": {history.Progress{Resolution: 5 * time.Minute, Covered: 100},
-			"8 days of history were read from Prometheus. CPU is known as averages over 5m, because the server does not stream remote reads: short bursts are flattened."},
+			"8 days of history were read from Prometheus. CPU is known once in 5m only, because the server does not stream remote reads: rare bursts may be missed."},
 		"with holes": {history.Progress{Resolution: time.Minute, Covered: 61},
 			"8 days of history were read from Prometheus. There are samples for 61% of the minutes since 2026-03-02."},
 		"well": {history.Progress{Resolution: time.Minute, Covered: 80}, "8 days of history were read from Prometheus."},

@@ -78,6 +78,22 @@ func (a *average) spread(c *container, from, to int64, cores float64) {
 	}
 }
 
+// sparse is from how long between two scrapes on a minute has about one.
+const sparse = 45 * time.Second
+
+// middles gives an average use of cores to the minutes whose middle it was measured over, where scrapes are sparse. Live, a
+// minute's average is also from one scrape to another; shares of two such averages in one minute would level bursts.
+func (a *average) middles(c *container, from, to int64, cores float64) {
+	for m := max(from+minute/2-1, 0) / minute; m*minute+minute/2 < to; m++ {
+		if m != a.minute {
+			a.flush(c)
+			a.minute = m
+		}
+		a.used += cores * float64(minute)
+		a.covered += float64(minute)
+	}
+}
+
 // flush hands over the minute that was being averaged.
 func (a *average) flush(c *container) {
 	if a.covered >= minCovered {

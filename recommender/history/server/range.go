@@ -56,8 +56,12 @@ func (s *Server) rangeParameters(resource usage.Resource, q history.Query) (url.
 		return nil, err
 	}
 	step := s.options.Resolution
-	first := q.From.Truncate(step).Add(step)
-	last := q.To.Add(step - 1).Truncate(step)
+	shift := time.Duration(0)
+	if resource == usage.CPU {
+		shift = shiftOf(q.To, step)
+	}
+	first := q.From.Add(-shift).Truncate(step).Add(shift + step)
+	last := q.To.Add(-shift).Add(step - 1).Truncate(step).Add(shift)
 	parameters := s.whole()
 	parameters.Set("query", expression)
 	parameters.Set("start", seconds(first))
@@ -66,8 +70,24 @@ func (s *Server) rangeParameters(resource usage.Resource, q history.Query) (url.
 	return parameters, nil
 }
 
-// expression is a query for each container's average use of CPU, or its largest use of memory, over the time until an
-// instant. Several series of one container (two servers scrape the same node) are one: the largest.
+// shiftOf is by how many whole minutes the steps of an interval are later than multiples of the step. Each day has another,
+// because work that is done every five minutes by the clock would else be seen always, or never. An interval that does not
+// end with a day ends with a step: what comes after it may not have happened yet.
+func shiftOf(end time.Time, step time.Duration) time.Duration {
+	const prime = 7 // it divides no number of minutes that divides a day, so that all shifts take their turn
+	const perDay = 24 * 60
+	minutes := end.Unix() / 60
+	if minutes%perDay == 0 {
+		minutes = minutes / perDay * prime
+	}
+	return time.Duration(minutes%int64(step/time.Minute)) * time.Minute
+}
+
+// expression is a query for each container's average use of CPU until an instant, or its largest use of memory over a step.
+// Several series of one container (two servers scrape the same node) are one: the largest.
+//
+// CPU is averaged over a minute or two, as live metrics are, and stands for its step: averages over five minutes would level
+// bursts, and percentiles are of what is used at a time. Where there is a scrape a minute, two of them make the average.
 func (s *Server) expression(resource usage.Resource, q history.Query) (string, error) {
 	matchers, err := s.options.matchers(resource, q.Namespaces, q.Pods)
 	if err != nil {
@@ -76,17 +96,19 @@ func (s *Server) expression(resource usage.Resource, q history.Query) (string, e
 	over, window := "max_over_time", s.options.Resolution
 	if resource == usage.CPU {
 		over, window = "rate", s.rateWindow()
+		if s.scrapeInterval() >= sparse {
+			over = "irate"
+		}
 	}
 	by := names(s.options.Labels.Namespace, s.options.Labels.Pod, s.options.Labels.Container)
 	return fmt.Sprintf("max by (%s) (%s(%s[%s]))", by, over, selector(matchers), model.Duration(window)), nil
 }
 
-// rateWindow is over which time a rate is taken: a step, and time enough for two scrapes, though one may be late.
+// rateWindow is over which time a rate is taken: time enough for two scrapes, though one may be late.
 func (s *Server) rateWindow() time.Duration {
 	interval := s.scrapeInterval()
 	if interval <= 0 {
-		interval = unknownInterval
+		return max(s.options.Resolution, unknownInterval*5/2)
 	}
-	enough := interval * 5 / 2
-	return max(s.options.Resolution, (enough + windowUnit - 1).Truncate(windowUnit))
+	return (interval*5/2 + windowUnit - 1).Truncate(windowUnit)
 }

@@ -18,20 +18,23 @@ func resolution(d time.Duration) func(*Options) { return func(o *Options) { o.Re
 
 func TestARangeQueryAsksForWholeStepsAroundTheInterval(t *testing.T) {
 	clock := func(text string) time.Time {
-		at, err := time.Parse(time.RFC3339, "2026-03-01T"+text+"Z")
+		midnight := time.Date(2026, 3, 1, 0, 0, 0, 0, time.UTC)
+		var hour, minute int
+		_, err := fmt.Sscanf(text, "%d:%d:00", &hour, &minute)
 		require.NoError(t, err)
-		return at
+		return midnight.Add(time.Duration(hour)*time.Hour + time.Duration(minute)*time.Minute)
 	}
 	for name, tc := range map[string]struct {
 		from, to, start, end string
 		step                 time.Duration
 	}{
 		"on steps":          {"00:00:00", "12:00:00", "00:05:00", "12:00:00", 5 * time.Minute},
-		"a ragged end":      {"00:00:00", "12:01:00", "00:05:00", "12:05:00", 5 * time.Minute},
+		"a ragged end":      {"00:00:00", "12:01:00", "00:01:00", "12:01:00", 5 * time.Minute},
+		"a day":             {"00:00:00", "24:00:00", "00:03:00", "24:03:00", 5 * time.Minute},
 		"a ragged start":    {"00:04:00", "12:00:00", "00:05:00", "12:00:00", 5 * time.Minute},
-		"within one step":   {"00:21:00", "00:23:00", "01:00:00", "01:00:00", time.Hour},
+		"within one step":   {"00:21:00", "00:23:00", "00:23:00", "00:23:00", time.Hour},
 		"minutes":           {"00:21:00", "00:23:00", "00:22:00", "00:23:00", time.Minute},
-		"not of the hour":   {"00:00:00", "01:00:00", "00:16:00", "01:04:00", 16 * time.Minute},
+		"not of the hour":   {"00:00:00", "01:00:00", "00:12:00", "01:00:00", 16 * time.Minute},
 		"a day in one step": {"03:00:00", "04:00:00", "00:00:00", "00:00:00", 24 * time.Hour},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -51,19 +54,28 @@ func TestARangeQueryAsksForWholeStepsAroundTheInterval(t *testing.T) {
 	}
 }
 
-func TestARateIsTakenOverAStepThatHasTwoScrapes(t *testing.T) {
+func TestDaysAreSeenAtDifferentMinutesOfTheirSteps(t *testing.T) {
+	seen := map[time.Duration]int{}
+	for day := range 10 {
+		seen[shiftOf(begin.Truncate(24*time.Hour).AddDate(0, 0, day), 5*time.Minute)]++
+	}
+	require.Equal(t, map[time.Duration]int{0: 2, time.Minute: 2, 2 * time.Minute: 2, 3 * time.Minute: 2, 4 * time.Minute: 2}, seen)
+}
+
+func TestARateIsTakenOverTwoScrapes(t *testing.T) {
 	for _, tc := range []struct {
 		step, interval time.Duration
 		want           string
 	}{
 		{5 * time.Minute, 0, "[5m]"},
-		{5 * time.Minute, 30 * time.Second, "[5m]"},
+		{5 * time.Minute, 30 * time.Second, "(rate({__name__=\"container_cpu_usage_seconds_total\",namespace=\"store\",container!=\"\",container!=\"POD\"}[1m30s]))"},
+		{5 * time.Minute, time.Minute, "(irate({__name__=\"container_cpu_usage_seconds_total\",namespace=\"store\",container!=\"\",container!=\"POD\"}[2m30s]))"},
 		{time.Minute, 0, "[2m30s]"},
 		{time.Minute, 15 * time.Second, "[1m]"},
 		{time.Minute, 30 * time.Second, "[1m30s]"},
 		{time.Minute, 30*time.Second + 1, "[1m30s]"},
 		{time.Minute, 61 * time.Second, "[3m]"},
-		{time.Hour, 2 * time.Minute, "[1h]"},
+		{time.Hour, 2 * time.Minute, "[5m]"},
 	} {
 		s := askingAt(t, "http://prometheus", resolution(tc.step))
 		s.interval.Store(int64(tc.interval))

@@ -25,7 +25,8 @@ func TestCounterIncreasesBecomeAveragesOfMinutes(t *testing.T) {
 		dropped history.Dropped
 	}{
 		"half a core for two minutes":       {[]point{at(0, 100), at(30, 115), at(60, 130), at(90, 145), at(120, 160)}, map[int]int32{0: 500, 1: 500}, history.Dropped{}},
-		"scrapes off the minute are split":  {[]point{at(-30, 0), at(30, 60), at(90, 60)}, map[int]int32{0: 500, 1: 0}, history.Dropped{}},
+		"scrapes off the minute are split":  {[]point{at(-15, 0), at(15, 30), at(45, 30), at(75, 60)}, map[int]int32{0: 500}, history.Dropped{}},
+		"those of a minute are not":         {[]point{at(-20, 0), at(40, 60), at(100, 60)}, map[int]int32{0: 1000, 1: 0}, history.Dropped{}},
 		"the lead gives the first a start":  {[]point{at(-60, 0), at(0, 6), at(60, 12)}, map[int]int32{0: 100}, history.Dropped{}},
 		"too little of a minute is nothing": {[]point{at(0, 0), at(15, 15)}, map[int]int32{}, history.Dropped{}},
 		"a restart is no usage":             {[]point{at(0, 900), at(60, 930), at(120, 1), at(180, 31)}, map[int]int32{0: 500, 2: 500}, history.Dropped{counterReset: 1}},

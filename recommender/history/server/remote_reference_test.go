@@ -70,10 +70,14 @@ func averages(points []point, minutes int) []float64 {
 				continue
 			}
 			if last != nil && p.v >= last.v && p.t-last.t <= 300_000 {
-				if span := min(p.t, start+minute) - max(last.t, start); span > 0 {
-					used += (p.v - last.v) / float64(p.t-last.t) * 1000 * float64(span)
-					covered += float64(span)
+				span := max(min(p.t, start+minute)-max(last.t, start), 0)
+				if p.t-last.t >= 45_000 { // the average at the minute's middle counts, and no share of others
+					if span = 0; last.t <= start+minute/2 && start+minute/2 < p.t {
+						span = minute
+					}
 				}
+				used += (p.v - last.v) / float64(p.t-last.t) * 1000 * float64(span)
+				covered += float64(span)
 			}
 			last = &points[i]
 		}

@@ -88,7 +88,12 @@ func (s *shard) reading(p point) {
 		s.dropped[reason]++
 		return
 	}
-	o.average.spread(o.sink, max(last.t-s.from, 0), min(p.t, s.to)-s.from, cores(p.v-last.v, p.t-last.t))
+	from, to, used := max(last.t-s.from, 0), min(p.t, s.to)-s.from, cores(p.v-last.v, p.t-last.t)
+	if p.t-last.t >= sparse.Milliseconds() {
+		o.average.middles(o.sink, from, to, used)
+	} else {
+		o.average.spread(o.sink, from, to, used)
+	}
 }
 
 // amount takes how much memory there was at p.
