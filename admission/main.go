@@ -11,6 +11,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/sartor-vpa/sartor/pkg/flags"
+	"github.com/sartor-vpa/sartor/pkg/logging"
 )
 
 func main() {
@@ -31,13 +32,17 @@ func command() *cobra.Command {
 VerticalPodAutoscaler targets, it sets requests as recommended, and limits to the
 larger of the declared limit and twice the request, rounded up to whole CPUs.
 
-It never rejects a pod: what it cannot decide is allowed as it was declared. It makes
-its own certificates and tells the API server about them.`,
+It never rejects a pod: what it cannot decide is allowed as it was declared. It does
+reject VerticalPodAutoscalers that make no sense. It makes its own certificates and
+tells the API server about them.`,
 		Args:         cobra.NoArgs,
 		SilenceUsage: true,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			if err := o.validate(); err != nil {
 				return err
+			}
+			if idle := flags.Idle(cmd.Flags()); len(idle) > 0 {
+				logging.New(cmd.ErrOrStderr(), o.logging).Info("flags without effect here are set", "flags", idle)
 			}
 			return run(cmd.Context(), o, cmd.ErrOrStderr())
 		},

@@ -2,11 +2,13 @@ package main
 
 import (
 	"context"
+	"crypto/tls"
 	"errors"
 	"fmt"
 	"io"
 	"net"
 	"net/http"
+	"net/http/pprof"
 	"time"
 
 	"github.com/go-logr/logr"
@@ -19,9 +21,10 @@ import (
 	ctrlmetrics "sigs.k8s.io/controller-runtime/pkg/metrics"
 
 	"github.com/sartor-vpa/sartor/admission/certs"
+	"github.com/sartor-vpa/sartor/admission/validation"
 	"github.com/sartor-vpa/sartor/admission/webhook"
+	"github.com/sartor-vpa/sartor/pkg/apiserver"
 	"github.com/sartor-vpa/sartor/pkg/logging"
-	"github.com/sartor-vpa/sartor/pkg/policy"
 	"github.com/sartor-vpa/sartor/pkg/target"
 )
 
@@ -47,8 +50,8 @@ func run(ctx context.Context, o *options, logs io.Writer) error {
 		return err
 	}
 
-	keeper := certs.NewKeeper(live, o.certs(), log.WithName("certs"), ctrlmetrics.Registry)
-	index := webhook.NewIndex(policy.Cluster{Limits: policy.DefaultLimitPolicy()}, log.WithName("index"))
+	certificates := o.newCertificates(live, log.WithName("certs"))
+	index := webhook.NewIndex(o.cluster(), log.WithName("index"))
 	watches, err := newWatches(config, mgr.GetHTTPClient(), mgr.GetScheme(), index, log.WithName("watches"))
 	if err != nil {
 		return err
@@ -59,19 +62,26 @@ func run(ctx context.Context, o *options, logs io.Writer) error {
 	server := &webhook.Server{
 		Handler: routes(webhook.NewHandler(webhook.Config{
 			Owners:      target.NewResolverOf(watches.owners, live, target.NewDiscovery(disco)),
-			VPAs:        index,
+			VPAs:        scoped{index, &o.scope},
 			LimitRanges: watches.ranges,
 			Synced:      watches.synced.Load,
 			Log:         log.WithName("webhook"),
 			Registerer:  ctrlmetrics.Registry,
-		})),
-		Certificate: keeper.Certificate,
-		Timeouts:    webhook.DefaultTimeouts(),
-		Delay:       o.shutdownDelay,
-		Grace:       grace,
-		Log:         log.WithName("server"),
+		}), validation.NewHandler(o.features, log.WithName("validation"), ctrlmetrics.Registry)),
+		Certificate:  certificates.Certificate,
+		MinVersion:   uint16(o.tls.version),
+		CipherSuites: o.tls.ciphers,
+		Timeouts:     webhook.DefaultTimeouts(),
+		Delay:        o.shutdownDelay,
+		Grace:        grace,
+		Log:          log.WithName("server"),
 	}
-	if err := addProbes(ctx, mgr, watches, keeper); err != nil {
+	ready := readiness(ctx, watches, certificates)
+	if err := o.addHandlers(mgr, ready); err != nil {
+		return err
+	}
+	lease, err := o.newLease(live, ready, log.WithName("lease"))
+	if err != nil {
 		return err
 	}
 	listener, err := o.listen()
@@ -79,7 +89,35 @@ func run(ctx context.Context, o *options, logs io.Writer) error {
 		return err
 	}
 	log.Info("starting", "reviews", listener.Addr().String(), "metrics", o.address)
-	return serve(ctx, server, listener, log, mgr.Start, keeper.Run, watches.run)
+	return serve(ctx, server, listener, log, mgr.Start, certificates.Run, watches.run, lease.run)
+}
+
+// certificates is where the serving certificate comes from: a certs.Keeper, or certs.Files.
+type certificates interface {
+	Certificate(*tls.ClientHelloInfo) (*tls.Certificate, error)
+	Ready(now time.Time) error
+	Run(context.Context) error
+}
+
+func (o *options) newCertificates(c client.Client, log logr.Logger) certificates {
+	if files := o.certificates.files; files.Certificate != "" {
+		return certs.NewFiles(c, files, o.certs(), log, ctrlmetrics.Registry)
+	}
+	return certs.NewKeeper(c, o.certs(), log, ctrlmetrics.Registry)
+}
+
+// scoped knows only VPAs of namespaces that are worked on.
+type scoped struct {
+	*webhook.Index
+	scope *apiserver.Scope
+}
+
+// Controlling implements webhook.VPAs.
+func (s scoped) Controlling(c target.Controller) *webhook.Control {
+	if !s.scope.Includes(c.Namespace) {
+		return nil
+	}
+	return s.Index.Controlling(c)
 }
 
 // newClients returns what reads and writes without a cache, and what asks which kinds there are.
@@ -95,31 +133,52 @@ func newClients(config *rest.Config, mgr manager.Manager) (client.Client, *disco
 	return live, disco, nil
 }
 
-// podsPath is where pods are reviewed; deploy/webhook.yaml names it.
-const podsPath = "/pods"
+// Where pods and VPAs are reviewed; deploy/webhook.yaml names both.
+const (
+	podsPath = "/pods"
+	vpasPath = "/vpas"
+)
 
-func routes(pods http.Handler) http.Handler {
+func routes(pods, vpas http.Handler) http.Handler {
 	mux := http.NewServeMux()
 	mux.Handle(podsPath, pods)
+	mux.Handle(vpasPath, vpas)
 	return mux
 }
 
-// addProbes makes /healthz say that the program lives, and /readyz that API servers should call it:
-// never before the caches are full and the certificate is trusted, and no more once ctx has ended.
-func addProbes(ctx context.Context, mgr manager.Manager, w *watches, k *certs.Keeper) error {
-	ready := func(*http.Request) error {
+// readiness says whether API servers should call this replica: never before the caches are full and its certificate
+// is trusted, and no more once ctx has ended.
+func readiness(ctx context.Context, w *watches, c certificates) func(time.Time) error {
+	return func(now time.Time) error {
 		if ctx.Err() != nil {
 			return errors.New("stopping")
 		}
 		if !w.synced.Load() {
 			return errors.New("caches are not synced")
 		}
-		return k.Ready(time.Now())
+		return c.Ready(now)
 	}
-	return errors.Join(
-		mgr.AddMetricsServerExtraHandler("/healthz", healthz.CheckHandler{Checker: healthz.Ping}),
-		mgr.AddMetricsServerExtraHandler("/readyz", healthz.CheckHandler{Checker: ready}),
-	)
+}
+
+// addHandlers adds to /metrics: /healthz says that the program lives, and /readyz what ready does.
+func (o *options) addHandlers(mgr manager.Manager, ready func(time.Time) error) error {
+	handlers := map[string]http.Handler{
+		"/healthz": healthz.CheckHandler{Checker: healthz.Ping},
+		"/readyz":  healthz.CheckHandler{Checker: func(*http.Request) error { return ready(time.Now()) }},
+	}
+	if o.profiling {
+		handlers["/debug/pprof/"] = http.HandlerFunc(pprof.Index)
+		handlers["/debug/pprof/cmdline"] = http.HandlerFunc(pprof.Cmdline)
+		handlers["/debug/pprof/profile"] = http.HandlerFunc(pprof.Profile)
+		handlers["/debug/pprof/symbol"] = http.HandlerFunc(pprof.Symbol)
+		handlers["/debug/pprof/trace"] = http.HandlerFunc(pprof.Trace)
+	}
+	for path, handler := range handlers {
+		if err := mgr.AddMetricsServerExtraHandler(path, handler); err != nil {
+			return fmt.Errorf("serving %s: %w", path, err)
+		}
+	}
+	return nil
 }
 
 // serve runs everything. When ctx ends, or a part fails, the server goes first, in its own time, and

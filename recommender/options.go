@@ -47,6 +47,8 @@ type options struct {
 	memoryIntervals int64
 	estimate        estimate.Options
 	policy          policyOptions
+	// limits is what the webhook adds, which is applied to what is recommended, too.
+	limits flags.Limits
 	// candidateSuffix ends the names of VPAs of release candidates.
 	candidateSuffix string
 	// skipHPAConflicts leaves out what an HPA scales the same workload on.
@@ -96,6 +98,7 @@ func defaultOptions() *options {
 		aggregate:   aggregate.DefaultOptions(), memoryIntervals: 8,
 		estimate:        estimate.DefaultOptions(),
 		policy:          policyOptions{rounding: policy.Rounding{usage.CPU: 1, usage.Memory: 1}},
+		limits:          flags.DefaultLimits(),
 		candidateSuffix: lineage.DefaultSuffix,
 		address:         ":8942",
 	}

@@ -16,6 +16,7 @@ func (o *options) addPolicyFlags(fs *pflag.FlagSet) {
 	fs.Var(&maximum{&p.global.MaxAllowed, corev1.ResourceCPU}, "container-recommendation-max-allowed-cpu", "Most CPU of a container whose VPA has no maxAllowed for it. Empty or 0: no bound.")
 	fs.Var(&maximum{&p.global.MaxAllowed, corev1.ResourceMemory}, "container-recommendation-max-allowed-memory", "Most memory of a container whose VPA has no maxAllowed for it. Empty or 0: no bound.")
 	fs.BoolVar(&p.integerCPU, "cpu-integer-post-processor-enabled", p.integerCPU, "Recommend whole CPUs for containers whose VPA asks for it, with the annotation vpa-post-processor.kubernetes.io/CONTAINER_integerCPU=true.")
+	o.limits.AddFlags(fs)
 	fs.StringVar(&o.candidateSuffix, "release-candidate-suffix", o.candidateSuffix, "A VPA whose name ends so inherits from the VPA without it. Empty: only who says so by annotation.")
 	fs.Var(&choice{&o.skipHPAConflicts, "report", "skip"}, "hpa-conflict",
 		"What to do where an HPA scales the same workload on CPU or memory: report it in a condition, or also skip the resource.")

@@ -2,6 +2,8 @@ package main
 
 import (
 	"bytes"
+	"os"
+	"path/filepath"
 	"strings"
 	"testing"
 	"time"
@@ -93,6 +95,13 @@ func TestFlagsSetWhatTheyAreOf(t *testing.T) {
 	require.Equal(t, time.Hour, o.aggregate.Rules.MemoryInterval)
 	require.True(t, o.skipHPAConflicts)
 	require.True(t, o.features.Enabled(features.PerVPAConfig))
+
+	file := filepath.Join(t.TempDir(), "limits.yaml")
+	require.NoError(t, os.WriteFile(file, []byte("cpu: {multiple: 3}"), 0o600))
+	o, _, err = start(t, "--limit-policy-file="+file, "--floor-requests-at-declared")
+	require.NoError(t, err)
+	require.Equal(t, "3", o.forLoop().Limits.CPU.Multiple.String())
+	require.True(t, o.forLoop().FloorRequests)
 
 	o, _, err = start(t, "--container-recommendation-min-cpu-millicores=3", "--container-recommendation-min-cpu-millicores=-1",
 		"--container-recommendation-max-allowed-cpu=4", "--container-recommendation-max-allowed-cpu=")

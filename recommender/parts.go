@@ -4,7 +4,6 @@ import (
 	"time"
 
 	"github.com/sartor-vpa/sartor/pkg/features"
-	"github.com/sartor-vpa/sartor/pkg/policy"
 	"github.com/sartor-vpa/sartor/recommender/cluster"
 	"github.com/sartor-vpa/sartor/recommender/loop"
 )
@@ -26,8 +25,9 @@ func (o *options) forLoop() loop.Options {
 		Policy: loop.Policy{
 			Global: o.policy.global, Rounding: o.policy.rounding, Minimum: o.policy.minimum, IntegerCPU: o.policy.integerCPU,
 		},
-		Limits:       policy.DefaultLimitPolicy(),
-		PerVPAConfig: o.features.Enabled(features.PerVPAConfig),
+		Limits:        o.limits.Policy,
+		FloorRequests: o.limits.FloorRequests,
+		PerVPAConfig:  o.features.Enabled(features.PerVPAConfig),
 	}
 	if o.checkpoints.none {
 		options.CheckpointInterval = 0

@@ -2,6 +2,7 @@ package apiserver
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 
 	"github.com/spf13/pflag"
@@ -37,6 +38,11 @@ func (s *Scope) Validate() error {
 			Must: "must be names of namespaces, separated by commas"})
 	}
 	return flags.Problems(checks...)
+}
+
+// Includes reports whether the VPAs of a namespace are worked on.
+func (s *Scope) Includes(namespace string) bool {
+	return (s.Namespace == "" || s.Namespace == namespace) && !slices.Contains(s.Ignored, namespace)
 }
 
 func isNamespace(name string) bool { return len(validation.IsDNS1123Label(name)) == 0 }

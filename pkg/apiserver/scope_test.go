@@ -36,3 +36,9 @@ func TestAScopeIsOneNamespaceOrAllButSome(t *testing.T) {
 		})
 	}
 }
+
+func TestAScopeIncludesItsNamespaces(t *testing.T) {
+	all, one, but := Scope{}, Scope{Namespace: "prod"}, Scope{Ignored: []string{"dev", "kube-system"}}
+	require.Equal(t, []bool{true, true, true}, []bool{all.Includes("prod"), one.Includes("prod"), but.Includes("prod")})
+	require.Equal(t, []bool{true, false, false}, []bool{all.Includes("dev"), one.Includes("dev"), but.Includes("dev")})
+}
