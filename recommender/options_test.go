@@ -100,7 +100,8 @@ func TestFlagsSetWhatTheyAreOf(t *testing.T) {
 	require.NoError(t, os.WriteFile(file, []byte("cpu: {multiple: 3}"), 0o600))
 	o, _, err = start(t, "--limit-policy-file="+file, "--floor-requests-at-declared")
 	require.NoError(t, err)
-	require.Equal(t, "3", o.forLoop().Limits.CPU.Multiple.String())
+	require.EqualValues(t, 3, o.limits.Policy.CPU.Multiple.Value())
+	require.Equal(t, o.limits.Policy, o.forLoop().Limits)
 	require.True(t, o.forLoop().FloorRequests)
 
 	o, _, err = start(t, "--container-recommendation-min-cpu-millicores=3", "--container-recommendation-min-cpu-millicores=-1",
