@@ -87,6 +87,10 @@ update-golden: ## Write golden files and docs/flags.md anew; read the diff befor
 bench: ## Measure the recommender's parts beside upstream's, in one run; ends with a line RATIO for each (some 10 minutes)
 	$(GO) test ./recommender/bench -run TestReport -count=1 -timeout 60m -v -report
 
+.PHONY: bench-admission
+bench-admission: ## Measure the webhook beside upstream's admission controller, in one run; ends with a line RATIO for each (some 2 minutes)
+	$(GO) test ./admission/bench -run TestReport -count=1 -timeout 30m -v -report
+
 .PHONY: bench-cluster
 bench-cluster: programs ## Measure it beside upstream's on a simulated cluster with 2000 VPAs and 10000 pods (some 15 minutes)
 	cd e2e && $(GO) run ./cmd/benchcluster

@@ -1,0 +1,282 @@
+package bench
+
+import (
+	"bytes"
+	"crypto/tls"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"net/http"
+	"net/http/httptest"
+	"runtime"
+	"slices"
+	"sync"
+	"sync/atomic"
+	"syscall"
+	"testing"
+	"time"
+
+	admissionv1 "k8s.io/api/admission/v1"
+	autoscalingv1 "k8s.io/api/autoscaling/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/types"
+	"k8s.io/client-go/rest"
+)
+
+// cluster is what a side stands before.
+type cluster struct {
+	vpas, workloads int
+	kind            kind
+	// server is asked for /scale; nil where the workloads need none.
+	server *rest.Config
+}
+
+// target is the workload that the i-th VPA names.
+func (c cluster) target(i int) int { return min(i, c.workloads-1) }
+
+func experiments() []experiment {
+	return []experiment{
+		inProcess("1", cluster{vpas: 1, workloads: 1, kind: deployment}, 2000),
+		inProcess("100", cluster{vpas: 100, workloads: 100, kind: deployment}, 2000),
+		inProcess("2000", cluster{vpas: 2000, workloads: 2000, kind: deployment}, 2000),
+		inProcess("2000-on-one", cluster{vpas: 2000, workloads: 1, kind: deployment}, 500),
+		{"https", 3, [2]func() operation{overHTTPS(newOurs), overHTTPS(newUpstream)}},
+		{"rollouts", 1, [2]func() operation{burst(newOurs, 10_000), burst(newUpstream, 400)}},
+		{"replica-sets", 1, [2]func() operation{ours: heap}},
+	}
+}
+
+func rows() []row {
+	return []row{
+		{name: "admission-cpu-1", of: "1/cpu", unit: microseconds},
+		{name: "admission-cpu", of: "100/cpu", unit: microseconds, target: 0.5},
+		{name: "admission-cpu-2000", of: "2000/cpu", unit: microseconds},
+		{name: "admission-cpu-2000-on-one", of: "2000-on-one/cpu", unit: microseconds},
+		{name: "admission-2000-on-one-target", of: "2000-on-one/cpu", to: "1/cpu", unit: microseconds, target: 1.5},
+		{name: "admission-allocs", of: "100/allocs", unit: count, target: 0.33},
+		{name: "admission-bytes", of: "100/bytes", unit: kilobytes},
+		{name: "admission-https-cpu", of: "https/cpu", unit: microseconds},
+		{name: "admission-https-p99", of: "https/p99", unit: milliseconds},
+		{name: "admission-rollout-burst", of: "rollouts/each", unit: microseconds},
+		{name: "admission-rollout-p99", of: "rollouts/p99", unit: milliseconds},
+		{name: "admission-rollout-cpu-busy", of: "rollouts/busy", unit: percent, silent: true},
+		{name: "admission-rollout-reads", of: "rollouts/reads", unit: count, silent: true},
+		{name: "admission-heap-100k-replicasets", of: "replica-sets/heap", unit: megabytes, alone: true, target: 60},
+	}
+}
+
+// inProcess measures what n reviews of the last workload's pods cost, from the bytes of the request to those of the answer.
+func inProcess(name string, c cluster, n int) experiment {
+	side := func(newHandler func(cluster) http.Handler) func() operation {
+		return func() operation {
+			handler, body := newHandler(c), newReview(newPod(c.workloads-1))
+			return func() reading { return cost(n, func() { review(handler, body) }) }
+		}
+	}
+	return experiment{name, 5, [2]func() operation{side(newOurs), side(newUpstream)}}
+}
+
+// cost is what one of n calls of f costs.
+func cost(n int, f func()) reading {
+	runtime.GC()
+	var before, after runtime.MemStats
+	runtime.ReadMemStats(&before)
+	start := cpuTime()
+	for range n {
+		f()
+	}
+	took := cpuTime() - start
+	runtime.ReadMemStats(&after)
+	return reading{
+		"cpu":    took / float64(n),
+		"allocs": float64(after.Mallocs-before.Mallocs) / float64(n), "bytes": float64(after.TotalAlloc-before.TotalAlloc) / float64(n),
+	}
+}
+
+// cpuTime is what this process has used, in nanoseconds.
+func cpuTime() float64 {
+	var u syscall.Rusage
+	need(syscall.Getrusage(syscall.RUSAGE_SELF, &u))
+	return float64(u.Utime.Nano() + u.Stime.Nano())
+}
+
+// review asks handler, and checks that there is a patch.
+func review(handler http.Handler, body []byte) {
+	request := httptest.NewRequest(http.MethodPost, "/?timeout=2s", bytes.NewReader(body))
+	request.Header.Set("Content-Type", "application/json")
+	recorder := httptest.NewRecorder()
+	handler.ServeHTTP(recorder, request)
+	need(check(recorder.Code, recorder.Body.Bytes()))
+}
+
+// check is as cheap as it can be: it is measured with both sides.
+func check(status int, answer []byte) error {
+	if status != http.StatusOK || !bytes.Contains(answer, []byte(`"allowed":true,"patch":"`)) {
+		return fmt.Errorf("%d: no patch: %s", status, answer)
+	}
+	return nil
+}
+
+// overHTTPS measures what reviews cost behind TLS, with the client, and how long they take: 4 clients, 500 reviews each.
+func overHTTPS(newHandler func(cluster) http.Handler) func() operation {
+	return func() operation {
+		c := cluster{vpas: 100, workloads: 100, kind: deployment}
+		server, body := httptest.NewTLSServer(newHandler(c)), newReview(newPod(c.workloads-1))
+		client := server.Client()
+		client.Transport.(*http.Transport).MaxIdleConnsPerHost = 4
+		client.Transport.(*http.Transport).TLSClientConfig.ClientSessionCache = tls.NewLRUClientSessionCache(4)
+		return func() reading {
+			return concurrently(4, 2000, func(int) error {
+				response, err := client.Post(server.URL+"/?timeout=2s", "application/json", bytes.NewReader(body))
+				if err != nil {
+					return err
+				}
+				answer, err := io.ReadAll(response.Body)
+				return errors.Join(err, response.Body.Close(), check(response.StatusCode, answer))
+			})
+		}
+	}
+}
+
+// concurrently calls f n times from so many goroutines. It tells what a call costs and how long it takes, in nanoseconds, and
+// how much of the processors' time was used.
+func concurrently(clients, n int, f func(i int) error) reading {
+	var (
+		next    atomic.Int64
+		group   sync.WaitGroup
+		latency = make([]float64, n)
+		start   = time.Now()
+		cpu     = cpuTime()
+	)
+	for range clients {
+		group.Go(func() {
+			for i := int(next.Add(1)) - 1; i < n; i = int(next.Add(1)) - 1 {
+				began := time.Now()
+				need(f(i))
+				latency[i] = float64(time.Since(began))
+			}
+		})
+	}
+	group.Wait()
+	took, used := float64(time.Since(start)), cpuTime()-cpu
+	slices.Sort(latency)
+	return reading{
+		"cpu": used / float64(n), "each": took / float64(n), "p99": latency[n*99/100],
+		"busy": used / took / float64(min(clients, runtime.GOMAXPROCS(0))),
+	}
+}
+
+// burst measures n pods of 100 Rollouts that are created at once, 64 at a time, for the first time since the start.
+func burst(newHandler func(cluster) http.Handler, n int) func() operation {
+	return func() operation {
+		api := &apiServer{}
+		server := httptest.NewServer(api)
+		// Upstream's defaults, and ours.
+		c := cluster{vpas: 100, workloads: 100, kind: rollout, server: &rest.Config{Host: server.URL, QPS: 50, Burst: 100}}
+		bodies := make([][]byte, c.workloads)
+		for i := range bodies {
+			bodies[i] = newReview(newPod(i))
+		}
+		return func() reading {
+			handler := newHandler(c)
+			api.reads.Store(0)
+			r := concurrently(64, n, func(i int) error { review(handler, bodies[i%len(bodies)]); return nil })
+			r["reads"] = float64(api.reads.Load())
+			return r
+		}
+	}
+}
+
+// apiServer knows Rollouts, and takes 2 ms for a /scale.
+type apiServer struct{ reads atomic.Int64 }
+
+func (a *apiServer) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	const group, version = "argoproj.io", "argoproj.io/v1alpha1"
+	var answer any
+	switch r.URL.Path {
+	case "/api":
+		answer = metav1.APIVersions{TypeMeta: metav1.TypeMeta{Kind: "APIVersions"}, Versions: []string{"v1"}}
+	case "/apis":
+		served := metav1.GroupVersionForDiscovery{GroupVersion: version, Version: "v1alpha1"}
+		answer = metav1.APIGroupList{
+			TypeMeta: metav1.TypeMeta{Kind: "APIGroupList", APIVersion: "v1"},
+			Groups:   []metav1.APIGroup{{Name: group, Versions: []metav1.GroupVersionForDiscovery{served}, PreferredVersion: served}},
+		}
+	case "/api/v1":
+		answer = metav1.APIResourceList{TypeMeta: metav1.TypeMeta{Kind: "APIResourceList", APIVersion: "v1"}, GroupVersion: "v1"}
+	case "/apis/" + version:
+		answer = metav1.APIResourceList{
+			TypeMeta: metav1.TypeMeta{Kind: "APIResourceList", APIVersion: "v1"}, GroupVersion: version,
+			APIResources: []metav1.APIResource{
+				{Name: "rollouts", Namespaced: true, Kind: "Rollout", Verbs: metav1.Verbs{"get"}},
+				{Name: "rollouts/scale", Namespaced: true, Kind: "Scale", Group: "autoscaling", Version: "v1", Verbs: metav1.Verbs{"get"}},
+			},
+		}
+	default:
+		var name string
+		if _, err := fmt.Sscanf(r.URL.Path, "/apis/"+version+"/namespaces/"+namespace+"/rollouts/%s", &name); err != nil {
+			http.NotFound(w, r)
+			return
+		}
+		name = name[:len(name)-len("/scale")]
+		time.Sleep(2 * time.Millisecond)
+		answer = autoscalingv1.Scale{
+			TypeMeta: metav1.TypeMeta{Kind: "Scale", APIVersion: "autoscaling/v1"}, ObjectMeta: metav1.ObjectMeta{Namespace: namespace, Name: name},
+			Status: autoscalingv1.ScaleStatus{Selector: "env=prod,app.kubernetes.io/name=" + name},
+		}
+	}
+	a.reads.Add(1)
+	w.Header().Set("Content-Type", "application/json")
+	need(json.NewEncoder(w).Encode(answer))
+}
+
+// heap measures what 100 000 ReplicaSets take, of 10 000 Deployments. No two objects that come share a string.
+func heap() operation {
+	const replicaSets, each = 100_000, 10
+	lists := ownerLists{"replicasets": func() []metav1.PartialObjectMetadata {
+		all := make([]metav1.PartialObjectMetadata, replicaSets)
+		for i := range all {
+			all[i].ObjectMeta = newReplicaSet(i/each, deployment).ObjectMeta
+			all[i].Name = fmt.Sprintf("%s-%010d", workload(i/each), i)
+			all[i].UID = types.UID(fmt.Sprintf("%08d-0000-4000-8000-000000000000", i))
+		}
+		return all
+	}}
+	return func() reading {
+		before := liveHeap()
+		owners := newOwners(lists)
+		grown := liveHeap() - before
+		runtime.KeepAlive(owners)
+		return reading{"heap": grown}
+	}
+}
+
+// liveHeap is what can be reached, in bytes.
+func liveHeap() float64 {
+	for range 3 {
+		runtime.GC() // what pools hold goes with the second
+	}
+	var m runtime.MemStats
+	runtime.ReadMemStats(&m)
+	return float64(m.HeapAlloc)
+}
+
+// TestEverySideOfEveryExperimentWorks runs small ones, so that the report does not rot.
+func TestEverySideOfEveryExperimentWorks(t *testing.T) {
+	for _, newHandler := range []func(cluster) http.Handler{newOurs, newUpstream} {
+		for _, c := range []cluster{{vpas: 2, workloads: 2, kind: deployment}, {vpas: 2, workloads: 1, kind: deployment}} {
+			handler := newHandler(c)
+			var answer admissionv1.AdmissionReview
+			recorder := httptest.NewRecorder()
+			request := httptest.NewRequest(http.MethodPost, "/", bytes.NewReader(newReview(newPod(c.workloads-1))))
+			request.Header.Set("Content-Type", "application/json")
+			handler.ServeHTTP(recorder, request)
+			need(json.Unmarshal(recorder.Body.Bytes(), &answer))
+			if !bytes.Contains(answer.Response.Patch, []byte("587m")) {
+				t.Errorf("not what was recommended: %s", answer.Response.Patch)
+			}
+		}
+		burst(newHandler, 4)()
+	}
+}
