@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"os"
 	"regexp"
 	"testing"
 	"time"
@@ -89,6 +90,14 @@ func (l *library) bringsRecentSamples(t *testing.T) {
 	}
 	require.Zero(t, samples(), "live metrics are there")
 
+	counted := regexp.MustCompile(`"Folded live metrics","pods":\d+,"counted":[1-9]`)
+	eventually(t, "live metrics", func(context.Context) error {
+		text, err := os.ReadFile(stays.LogPath())
+		if err == nil && !counted.Match(text) {
+			err = errors.New("none was counted")
+		}
+		return err
+	})
 	server := l.Component("metrics-server")
 	require.NoError(t, server.Pause())
 	afterLoops(t, stays, 3)
