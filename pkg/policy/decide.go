@@ -35,20 +35,20 @@ func Decide(pod *Pod, rules *Rules, ranges *Ranges) Decision {
 	if len(rules.containers) == 0 && rules.boost == nil {
 		return d
 	}
-	p := planner{pod: pod, rules: rules, decision: &d}
+	p := planner{pod: pod, rules: rules, decision: d}
 	for _, r := range usage.Resources {
 		p.resource, p.container, p.whole = r, ranges.ofContainer(r), ranges.ofPod(r)
 		p.plan()
 	}
-	slices.SortStableFunc(d.Steps, func(a, b Step) int { return cmp.Compare(uint(a.Container), uint(b.Container)) })
-	return d
+	slices.SortStableFunc(p.decision.Steps, func(a, b Step) int { return cmp.Compare(uint(a.Container), uint(b.Container)) })
+	return p.decision
 }
 
 // planner decides one resource of all containers.
 type planner struct {
 	pod      *Pod
 	rules    *Rules
-	decision *Decision
+	decision Decision
 	resource usage.Resource
 	// container and whole bound each container and the pod as a whole.
 	container, whole span

@@ -52,6 +52,9 @@ func TestRoundingAndBoundsAreUpstreams(t *testing.T) {
 	})
 }
 
+// exactly is up to where upstream, which computes thousandths of a byte in float64, does so exactly.
+const exactly = 1 << 53 / 1000
+
 func TestUsageRulesAreUpstreams(t *testing.T) {
 	require.NoError(t, features.MutableFeatureGate.Set("PerVPAConfig=true"))
 	rapid.Check(t, func(t *rapid.T) {
@@ -66,7 +69,7 @@ func TestUsageRulesAreUpstreams(t *testing.T) {
 			policy.OOMBumpUpRatio = resource.NewScaledQuantity(rapid.Int64Range(1e6, 1e9).Draw(t, "millionths"), resource.Micro)
 		}
 		if rapid.Bool().Draw(t, "has bump") {
-			policy.OOMMinBumpUp = resource.NewQuantity(rapid.Int64Range(0, int64(usage.MaxAmount)).Draw(t, "bytes"), resource.BinarySI)
+			policy.OOMMinBumpUp = resource.NewQuantity(rapid.Int64Range(0, exactly).Draw(t, "bytes"), resource.BinarySI)
 		}
 		theirs := model.NewAggregateContainerState()
 		theirs.UpdateFromPolicy(&policy)

@@ -142,6 +142,7 @@ func TestWhatAPodMayNotHaveIsSharedByItsContainers(t *testing.T) {
 		targets  []string
 		item     corev1.LimitRangeItem
 		limits   string
+		floor    string
 		want     []string
 		warnings []string
 	}{
@@ -165,6 +166,11 @@ func TestWhatAPodMayNotHaveIsSharedByItsContainers(t *testing.T) {
 			want:     []string{"cpu 1500m/3", "cpu 500m/1"},
 			warnings: []string{"cpu: request 3 lowered to 1500m by the LimitRange's max for pods", "cpu: request 1 lowered to 500m by the LimitRange's max for pods"},
 		},
+		"but not below what was declared, where that is a floor": {
+			pod: two(), targets: []string{"1500m", "500m"}, limits: "proportional", floor: "declared", item: corev1.LimitRangeItem{Max: list("3500m", "")},
+			want:     []string{"cpu 1250m/2500m", "cpu 500m/1"},
+			warnings: []string{"cpu: request 1500m lowered to 1250m by the LimitRange's max for pods"},
+		},
 		"a pod that is too large as it was declared is Kubernetes' to refuse": {
 			pod: two(), targets: []string{"3", "1"}, item: corev1.LimitRangeItem{Max: list("2", "")},
 			want:     []string{"cpu -/-", "cpu -/-"},
@@ -183,6 +189,13 @@ func TestWhatAPodMayNotHaveIsSharedByItsContainers(t *testing.T) {
 				p.Spec.InitContainers = []corev1.Container{container("wait", list("5", ""), list("5", ""))}
 			}),
 			targets: []string{"2", "500m"}, item: corev1.LimitRangeItem{Max: list("5", "")}, want: []string{"cpu 2/4", "cpu 500m/1"},
+		},
+		"and then they count, with the sidecars that run already": {
+			pod: with(func(p *corev1.Pod) {
+				p.Spec.InitContainers = []corev1.Container{container("mesh", list("1", ""), list("1", "")), container("wait", list("4", ""), list("4", ""))}
+				p.Spec.InitContainers[0].RestartPolicy = &always
+			}),
+			targets: []string{"100m", "100m"}, item: corev1.LimitRangeItem{Min: list("5", "")}, want: []string{"cpu 100m/2", "cpu 100m/1"},
 		},
 		"so does a container that nothing is recommended for": {
 			pod: two(), targets: []string{"3"}, item: corev1.LimitRangeItem{Max: list("5", "")}, want: []string{"cpu 3/4", "cpu -/-"},
@@ -207,8 +220,10 @@ func TestWhatAPodMayNotHaveIsSharedByItsContainers(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			vpa := annotated(&vpav1.VerticalPodAutoscaler{}, CPULimitAnnotation, "multiple=2")
-			if tc.limits != "" {
-				vpa.Annotations[CPULimitAnnotation] = tc.limits
+			for key, value := range map[string]string{CPULimitAnnotation: tc.limits, FloorAnnotation: tc.floor} {
+				if value != "" {
+					vpa.Annotations[key] = value
+				}
 			}
 			vpa.Status.Recommendation = &vpav1.RecommendedPodResources{}
 			for i, target := range tc.targets {
