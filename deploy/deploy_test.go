@@ -12,9 +12,12 @@ import (
 	"github.com/stretchr/testify/require"
 	admissionregistrationv1 "k8s.io/api/admissionregistration/v1"
 	appsv1 "k8s.io/api/apps/v1"
+	coordinationv1 "k8s.io/api/coordination/v1"
 	corev1 "k8s.io/api/core/v1"
+	networkingv1 "k8s.io/api/networking/v1"
 	policyv1 "k8s.io/api/policy/v1"
 	rbacv1 "k8s.io/api/rbac/v1"
+	schedulingv1 "k8s.io/api/scheduling/v1"
 	"sigs.k8s.io/yaml"
 )
 
@@ -56,6 +59,9 @@ func manifests(t *testing.T, file string) map[string]any {
 			"ServiceAccount": &corev1.ServiceAccount{}, "Secret": &corev1.Secret{}, "Service": &corev1.Service{},
 			"Namespace": &corev1.Namespace{}, "Deployment": &appsv1.Deployment{},
 			"PodDisruptionBudget":          &policyv1.PodDisruptionBudget{},
+			"NetworkPolicy":                &networkingv1.NetworkPolicy{},
+			"PriorityClass":                &schedulingv1.PriorityClass{},
+			"Lease":                        &coordinationv1.Lease{},
 			"MutatingWebhookConfiguration": &admissionregistrationv1.MutatingWebhookConfiguration{},
 		}[head.Kind]
 		require.True(t, ok, "%s: kind %q", file, head.Kind)
@@ -63,52 +69,4 @@ func manifests(t *testing.T, file string) map[string]any {
 		found[head.Kind] = object
 	}
 	return found
-}
-
-func TestTheWebhookCanDoNoHarm(t *testing.T) {
-	configuration := manifests(t, "webhook.yaml")["MutatingWebhookConfiguration"].(*admissionregistrationv1.MutatingWebhookConfiguration)
-	require.Equal(t, "vpa-webhook-config", configuration.Name)
-	require.Len(t, configuration.Webhooks, 1)
-	hook := configuration.Webhooks[0]
-	require.Equal(t, "vpa.k8s.io", hook.Name)
-	require.Equal(t, admissionregistrationv1.Ignore, *hook.FailurePolicy)
-	require.Equal(t, admissionregistrationv1.SideEffectClassNone, *hook.SideEffects)
-	require.EqualValues(t, 2, *hook.TimeoutSeconds)
-	require.Equal(t, []admissionregistrationv1.OperationType{admissionregistrationv1.Create}, hook.Rules[0].Operations)
-	require.Equal(t, []string{"pods"}, hook.Rules[0].Resources)
-	namespace := manifests(t, "namespace.yaml")["Namespace"].(*corev1.Namespace)
-	require.Contains(t, hook.NamespaceSelector.MatchExpressions[0].Values, namespace.Name, "its own pods must not wait for it")
-	require.Empty(t, hook.ClientConfig.CABundle)
-}
-
-func TestTheWebhooksPartsFitTogether(t *testing.T) {
-	parts := manifests(t, "admission.yaml")
-	configuration := manifests(t, "webhook.yaml")["MutatingWebhookConfiguration"].(*admissionregistrationv1.MutatingWebhookConfiguration)
-	service, reference := parts["Service"].(*corev1.Service), configuration.Webhooks[0].ClientConfig.Service
-	require.Equal(t, service.Name, reference.Name)
-	require.Equal(t, service.Namespace, reference.Namespace)
-	require.Equal(t, service.Spec.Ports[0].Port, *reference.Port)
-
-	pods := parts["Deployment"].(*appsv1.Deployment).Spec.Template
-	require.Subset(t, pods.Labels, service.Spec.Selector)
-	require.Equal(t, parts["ServiceAccount"].(*corev1.ServiceAccount).Name, pods.Spec.ServiceAccountName)
-	var ports []string
-	for _, port := range pods.Spec.Containers[0].Ports {
-		ports = append(ports, port.Name)
-	}
-	require.Contains(t, ports, service.Spec.Ports[0].TargetPort.String())
-}
-
-func TestTheWebhooksRightsToSecretsAreToItsOwn(t *testing.T) {
-	parts := manifests(t, "admission.yaml")
-	secret := parts["Secret"].(*corev1.Secret)
-	require.Empty(t, secret.Data)
-	require.Equal(t, []rbacv1.PolicyRule{{
-		APIGroups: []string{""}, Resources: []string{"secrets"}, ResourceNames: []string{secret.Name}, Verbs: []string{"get", "update"},
-	}}, parts["Role"].(*rbacv1.Role).Rules)
-	for _, rule := range parts["ClusterRole"].(*rbacv1.ClusterRole).Rules {
-		require.NotContains(t, rule.Resources, "secrets")
-		require.NotContains(t, rule.Resources, "*")
-		require.NotContains(t, rule.Verbs, "*")
-	}
 }
