@@ -48,14 +48,26 @@ patches:
     - op: add
       path: /webhooks/0/clientConfig/service/port
       value: {{.Port}}
+    - op: add
+      path: /webhooks/1/clientConfig/service/port
+      value: {{.Port}}
 `))
 
 func (i *installer) overlay(folder string) ([]byte, error) {
-	root, err := Root()
+	port, err := i.cluster.Port("admission")
 	if err != nil {
 		return nil, err
 	}
-	port, err := i.cluster.Port("admission")
+	data := map[string]any{"Port": port, "Prometheus": "", "EnvLabel": "", "Environment": ""}
+	if i.options.Environment != "" {
+		data["Prometheus"], data["EnvLabel"], data["Environment"] = i.cluster.PrometheusURL(), "env", i.options.Environment
+	}
+	return writeOverlay(folder, data)
+}
+
+// writeOverlay returns the overlay with data, as a kustomization in folder.
+func writeOverlay(folder string, data map[string]any) ([]byte, error) {
+	root, err := Root()
 	if err != nil {
 		return nil, err
 	}
@@ -67,10 +79,7 @@ func (i *installer) overlay(folder string) ([]byte, error) {
 	if err != nil {
 		return nil, fmt.Errorf("the way from %s to deploy/: %w", folder, err)
 	}
-	data := map[string]any{"Deploy": deploy, "Port": port, "Prometheus": "", "EnvLabel": "", "Environment": ""}
-	if i.options.Environment != "" {
-		data["Prometheus"], data["EnvLabel"], data["Environment"] = i.cluster.PrometheusURL(), "env", i.options.Environment
-	}
+	data["Deploy"] = deploy
 	var out bytes.Buffer
 	err = overlayTemplate.Execute(&out, data)
 	return out.Bytes(), err
