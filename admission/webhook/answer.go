@@ -9,6 +9,7 @@ import (
 	"github.com/go-json-experiment/json/jsontext"
 
 	"github.com/sartor-vpa/sartor/admission/patch"
+	"github.com/sartor-vpa/sartor/pkg/policy"
 )
 
 // outcome is what becomes of one review.
@@ -19,7 +20,9 @@ type outcome struct {
 	patch []byte // empty: nothing to change
 	// warnings are for the client that creates the pod; capped and skipped are the same for the audit log.
 	warnings, capped, skipped []string
-	err                       error // why the pod was left alone, for the log
+	// steps are how the decision came about.
+	steps []policy.Step
+	err   error // why the pod was left alone, for the log
 }
 
 // paper is what answers are written on.

@@ -51,8 +51,8 @@ func (h *Handler) decide(ctx context.Context, d *desk) outcome {
 func apply(p *pod, control *Control, ranges *policy.Ranges, on *paper) outcome {
 	p.asking.Recall(policy.AnnotationsOf(p.annotations), ranges)
 	decision := policy.Decide(&p.asking, control.Rules, ranges)
-	out := outcome{vpa: control.Name}
-	out.tell(control, &p.asking, decision.Steps)
+	out := outcome{vpa: control.Name, steps: decision.Steps}
+	out.tell(control, &p.asking)
 	on.begin(p)
 	for i := range decision.Containers {
 		on.container(p, i, &decision.Containers[i])
@@ -88,15 +88,15 @@ func apply(p *pod, control *Control, ranges *policy.Ranges, on *paper) outcome {
 }
 
 // tell turns what people should know into warnings and annotations for the audit log.
-func (out *outcome) tell(control *Control, asking *policy.Pod, steps []policy.Step) {
+func (out *outcome) tell(control *Control, asking *policy.Pod) {
 	for _, err := range control.Rules.Invalid {
 		out.warn(err.Error())
 	}
 	if control.Others != "" {
 		out.warn(control.Others)
 	}
-	for i := range steps {
-		step := &steps[i]
+	for i := range out.steps {
+		step := &out.steps[i]
 		if !step.Warns() {
 			continue
 		}

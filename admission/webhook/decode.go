@@ -183,9 +183,10 @@ func (d *desk) annotation(key []byte) error {
 		return d.Skip()
 	}
 	text, kind, err := d.Text()
-	if err == nil && kind == jsontext.KindString {
-		d.review.pod.annotations[name] = string(text)
+	if err == nil && kind != jsontext.KindString && kind != jsontext.KindNull {
+		d.fault("annotation %s is a JSON %s, and no string", name, kind)
 	}
+	d.review.pod.annotations[name] = string(text)
 	return err
 }
 
@@ -197,6 +198,9 @@ func knownAnnotation(key []byte) (string, bool) {
 		if string(key) == known {
 			return known, true
 		}
+	}
+	if bytes.HasPrefix(key, []byte(annotations.StartupCPUBoostAnnotationPrefix)) {
+		return string(key), true
 	}
 	return "", false
 }

@@ -82,6 +82,7 @@ func (h *Handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	if err := d.answer(w, &out); err != nil {
 		h.log.V(1).Info("an answer was lost", "problem", err.Error())
 	}
+	h.metrics.count(out.steps)
 	h.metrics.observe(out.decision, time.Since(start))
 }
 

@@ -63,7 +63,7 @@ func config(t *testing.T, vpas ...*vpav1.VerticalPodAutoscaler) Config {
 	}
 }
 
-func fixture(t *testing.T, name string) string {
+func fixture(t testing.TB, name string) string {
 	text, err := os.ReadFile("testdata/" + name)
 	require.NoError(t, err)
 	return string(text)
@@ -109,7 +109,7 @@ func ask(t *testing.T, h *running, body string) *admissionv1.AdmissionResponse {
 // counted is how often the handler took this decision.
 func (h *Handler) counted(d Decision) float64 {
 	var m dto.Metric
-	if err := h.metrics.decisions.WithLabelValues(string(d)).Write(&m); err != nil {
+	if err := h.metrics.decisions[d].Write(&m); err != nil {
 		panic(err)
 	}
 	return m.GetCounter().GetValue()

@@ -4,6 +4,8 @@ import (
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
+
+	"github.com/sartor-vpa/sartor/pkg/policy"
 )
 
 // Decision is what became of one review, and the label that it is counted under.
@@ -43,29 +45,57 @@ const (
 	TooLarge Decision = "too_large"
 )
 
+// allDecisions are counted from the start, so that none is missing from a dashboard.
+var allDecisions = [...]Decision{
+	Patched, Unchanged, Skipped, NoRecommendation, NoVPA, NoController, OptedOut, NotAPodCreation,
+	NotSynced, LookupFailed, DeadlineExceeded, BadPod, Panicked, Malformed, TooLarge,
+}
+
 // metrics are what the handler counts.
 type metrics struct {
-	decisions *prometheus.CounterVec
+	decisions map[Decision]prometheus.Counter
+	bounded   *prometheus.CounterVec
 	duration  prometheus.Histogram
 }
 
 func newMetrics(registerer prometheus.Registerer) *metrics {
+	decisions := prometheus.NewCounterVec(prometheus.CounterOpts{
+		Namespace: "sartor", Subsystem: "admission", Name: "decisions_total",
+		Help: "Admission reviews by what became of them.",
+	}, []string{"decision"})
 	m := &metrics{
-		decisions: prometheus.NewCounterVec(prometheus.CounterOpts{
-			Namespace: "sartor", Subsystem: "admission", Name: "decisions_total",
-			Help: "Admission reviews by what became of them.",
-		}, []string{"decision"}),
+		decisions: map[Decision]prometheus.Counter{},
+		bounded: prometheus.NewCounterVec(prometheus.CounterOpts{
+			Namespace: "sartor", Subsystem: "admission", Name: "bounded_total",
+			Help: "Resources of containers that did not get what was recommended, by reason: capped, or skipped and so left as declared.",
+		}, []string{"resource", "outcome", "reason"}),
 		duration: prometheus.NewHistogram(prometheus.HistogramOpts{
 			Namespace: "sartor", Subsystem: "admission", Name: "duration_seconds",
 			Help:    "Time from the first byte read of an admission review to its answer.",
 			Buckets: []float64{.0005, .001, .0025, .005, .01, .025, .05, .1, .25, .5, 1, 2.5, 5},
 		}),
 	}
-	registerer.MustRegister(m.decisions, m.duration)
+	for _, d := range allDecisions {
+		m.decisions[d] = decisions.WithLabelValues(string(d))
+	}
+	registerer.MustRegister(decisions, m.bounded, m.duration)
 	return m
 }
 
 func (m *metrics) observe(d Decision, took time.Duration) {
-	m.decisions.WithLabelValues(string(d)).Inc()
+	m.decisions[d].Inc()
 	m.duration.Observe(took.Seconds())
+}
+
+// count counts the steps of which people are told.
+func (m *metrics) count(steps []policy.Step) {
+	for i := range steps {
+		if s := &steps[i]; s.Warns() {
+			outcome := "capped"
+			if s.Skipped {
+				outcome = "skipped"
+			}
+			m.bounded.WithLabelValues(s.Resource.String(), outcome, s.Reason.String()).Inc()
+		}
+	}
 }
