@@ -69,8 +69,11 @@ func split(text []byte) (digits int64, s suffix, ok bool) {
 		}
 		digits = 10*digits + digit
 	}
+	if i == 0 || i > 1 && text[0] == '0' { // zeros in front: a Quantity remembers them
+		return 0, suffix{}, false
+	}
 	s, ok = suffixOf(text[i:])
-	return digits, s, ok && i > 0
+	return digits, s, ok
 }
 
 // suffix is what digits are multiplied with, and divided by; scale is the same for the decimal ones, as a power of ten.
