@@ -2,6 +2,7 @@ package explain
 
 import (
 	"fmt"
+	"strings"
 
 	"k8s.io/apimachinery/pkg/api/resource"
 
@@ -38,6 +39,9 @@ var steps = []step{
 	{"upper bound", quantity(func(r *loop.ResourceExplanation) *resource.Quantity { return r.UpperBound })},
 	{"published target", published},
 	{"limit of the next pod", quantity(func(r *loop.ResourceExplanation) *resource.Quantity { return r.Limit })},
+	{"told with the next pod", func(r *loop.ResourceExplanation, _ *loop.ContainerExplanation) string {
+		return strings.Join(r.Warnings, "; ")
+	}},
 }
 
 // quantity shows one of the amounts.

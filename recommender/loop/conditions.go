@@ -2,6 +2,7 @@ package loop
 
 import (
 	"cmp"
+	"errors"
 	"fmt"
 	"slices"
 	"strings"
@@ -14,6 +15,7 @@ import (
 
 	"github.com/sartor-vpa/sartor/pkg/decision"
 	"github.com/sartor-vpa/sartor/pkg/lineage"
+	"github.com/sartor-vpa/sartor/pkg/policy"
 	"github.com/sartor-vpa/sartor/pkg/target"
 	"github.com/sartor-vpa/sartor/pkg/usage"
 	"github.com/sartor-vpa/sartor/recommender/cluster"
@@ -25,6 +27,8 @@ const (
 	Inherited vpav1.VerticalPodAutoscalerConditionType = "Inherited"
 	// Capped is there while a maximum keeps a container from what it needs.
 	Capped vpav1.VerticalPodAutoscalerConditionType = "Capped"
+	// AnnotationInvalid is there while annotations that say how limits and requests of pods follow make no sense.
+	AnnotationInvalid vpav1.VerticalPodAutoscalerConditionType = "AnnotationInvalid"
 	// HPAConflict is there while an HPA scales the same workload on what is recommended for it.
 	HPAConflict vpav1.VerticalPodAutoscalerConditionType = "HPAConflict"
 )
@@ -52,6 +56,7 @@ func (l *Loop) conditions(t *tracked, d decided, outcomes []outcome) []vpav1.Ver
 	cappedCondition(&list, outcomes)
 	inheritedCondition(&list, d)
 	l.conflictCondition(&list, t, d)
+	l.annotationCondition(&list, t, d)
 	return list.sorted()
 }
 
@@ -153,6 +158,17 @@ func (l *Loop) conflictCondition(list *conditionList, t *tracked, d decided) {
 		reason, remedy = "ResourceSkipped", "That is not recommended, by --hpa-conflict=skip."
 	}
 	list.add(HPAConflict, true, reason, fmt.Sprintf("%s is scaled by %s. %s", t.group.target, d.conflicts, remedy))
+}
+
+// annotationCondition tells of annotations in place of which the cluster's rules count.
+func (l *Loop) annotationCondition(list *conditionList, t *tracked, d decided) {
+	if d.asks == "" {
+		return
+	}
+	if err := errors.Join(policy.RulesOf(t.vpa, nil, l.options.cluster()).Invalid...); err != nil {
+		said := strings.ReplaceAll(err.Error(), "\n", "; ")
+		list.add(AnnotationInvalid, true, "NotUnderstood", "Until it is corrected the cluster's rule counts: "+said+".")
+	}
 }
 
 // conflicting are the HPAs that scale t's target on what t recommends and pods are given.

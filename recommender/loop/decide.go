@@ -64,6 +64,8 @@ type decided struct {
 	// inheritance is zero for a VPA that is no candidate.
 	inheritance unique.Handle[inheritance]
 	conflicts   string
+	// asks are tracked.asks, by which limits are decided.
+	asks string
 	// shape is that of the newest pod, whose declared limits the next pod will have.
 	shape *cluster.Shape
 }
@@ -81,6 +83,7 @@ func (l *Loop) weigh(t *tracked, outcomes []outcome) (decided, []outcome) {
 	if d.pods {
 		d.shape = t.group.pods[0].Shape
 	}
+	d.asks = t.asks
 	hpas := l.conflicting(t)
 	d.conflicts = conflicts(hpas)
 	for i := range proposals {

@@ -40,6 +40,8 @@ func newsOf(c vpav1.VerticalPodAutoscalerCondition) (kind, reason string) {
 		return corev1.EventTypeWarning, "Capped"
 	case HPAConflict:
 		return corev1.EventTypeWarning, "HPAConflict"
+	case AnnotationInvalid:
+		return corev1.EventTypeWarning, "AnnotationInvalid"
 	case Inherited:
 		if is {
 			return corev1.EventTypeNormal, "Inherited"

@@ -86,6 +86,21 @@ func (p *projected) of(name string) policy.Amounts {
 	return policy.Amounts{}
 }
 
+// warnings are what the webhook is going to say of one resource of a container.
+func (p *projected) warnings(name string, r usage.Resource) []string {
+	if p == nil {
+		return nil
+	}
+	var said []string
+	for i := range p.decision.Steps {
+		s := &p.decision.Steps[i]
+		if s.Warns() && s.Resource == r && (s.Container < 0 || p.pod.Containers[s.Container].Name == name) {
+			said = append(said, s.Text())
+		}
+	}
+	return said
+}
+
 // projectedLimits are decided as the webhook decides: by what the newest pod declared. nil if there is no pod, or the
 // VPA is in mode Off. The namespace's LimitRanges are not known here.
 func (l *Loop) projectedLimits(t *tracked, shape *cluster.Shape, outcomes []outcome) *projected {

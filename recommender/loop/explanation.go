@@ -112,6 +112,8 @@ type ResourceExplanation struct {
 	UpperBound *resource.Quantity `json:"upperBound,omitempty"`
 	// Limit is what the webhook sets on the next pod; nil where it sets none.
 	Limit *resource.Quantity `json:"limit,omitempty"`
+	// Warnings are what the webhook is going to say of it when it sets the next pod's requests and limits.
+	Warnings []string `json:"warnings,omitempty"`
 	// Published is the target in the VPA's status, which differs until it is written. A target that is within 1 % of
 	// it is not written, and is shown as it was published.
 	Published *resource.Quantity `json:"published,omitempty"`

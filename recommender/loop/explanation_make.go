@@ -129,6 +129,7 @@ func (x *explainer) container(name string, outcomes []outcome) ContainerExplanat
 			one.Usage, one.Own = amount(r, bare[r].Target), amount(r, own[r].Target)
 		}
 		if o.values[r].known {
+			one.Warnings = x.limits.warnings(name, r)
 			if limits[r].IsSet() {
 				limit := limits[r].Quantity(r)
 				one.Limit = &limit

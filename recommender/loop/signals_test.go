@@ -3,7 +3,6 @@ package loop
 import (
 	"context"
 	"encoding/json"
-	"fmt"
 	"strings"
 	"testing"
 	"time"
@@ -15,7 +14,6 @@ import (
 	vpav1 "k8s.io/autoscaler/vertical-pod-autoscaler/pkg/apis/autoscaling.k8s.io/v1"
 
 	"github.com/sartor-vpa/sartor/pkg/lineage"
-	"github.com/sartor-vpa/sartor/pkg/policy"
 	"github.com/sartor-vpa/sartor/pkg/target"
 	"github.com/sartor-vpa/sartor/recommender/cluster"
 )
@@ -203,36 +201,6 @@ func TestWholeCPUsOfAGuaranteedPodAreRecommendedWhole(t *testing.T) {
 	require.Equal(t, "shop", rec.ContainerName)
 	require.Equal(t, "2", rec.LowerBound.Cpu().String(), "minAllowed in whole CPUs")
 	require.Equal(t, "3", rec.UpperBound.Cpu().String(), "maxAllowed in whole CPUs")
-}
-
-// declare says what the containers of a pod that was started declared: a name, requests and limits each.
-func (w *world) declare(all ...any) {
-	var pod corev1.Pod
-	var names []string
-	for i := 0; i < len(all); i += 3 {
-		names = append(names, all[i].(string))
-		pod.Spec.Containers = append(pod.Spec.Containers, corev1.Container{
-			Name: all[i].(string), Resources: corev1.ResourceRequirements{Requests: all[i+1].(corev1.ResourceList), Limits: all[i+2].(corev1.ResourceList)},
-		})
-	}
-	w.shapes[fmt.Sprint(names)].Pod = policy.PodOf(&pod, nil)
-}
-
-func TestDeclaredRequestsThatAreFloorsAreRecommended(t *testing.T) {
-	w := newWorld(t, false)
-	w.vpa("shop", func(v *vpav1.VerticalPodAutoscaler) {
-		bounded(list("50m", "1Mi"), list("1500m", "400Mi"))(v)
-		annotated(policy.FloorAnnotation, "declared")(v)
-	})
-	w.pod("shop", "shop")
-	w.declare("shop", list("2", "512Mi"), list("4", "1Gi"))
-	w.use("shop", "shop", 480, 700)
-	w.tick()
-	rec := w.vpas["shop"].Status.Recommendation.ContainerRecommendations[0]
-	for _, values := range []corev1.ResourceList{rec.LowerBound, rec.Target, rec.UpperBound} {
-		require.Equal(t, []string{"2", "512Mi"}, []string{values.Cpu().String(), values.Memory().String()}, "as the webhook gives it, though maxAllowed is less")
-	}
-	require.Contains(t, condition(w, "shop", vpav1.RecommendationProvided).Message, "raised from 826Mi by the declared request")
 }
 
 func TestAnOOMKillOfWhatNobodyRecommendsForIsNothing(t *testing.T) {

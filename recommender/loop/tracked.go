@@ -1,7 +1,9 @@
 package loop
 
 import (
+	"fmt"
 	"slices"
+	"strings"
 	"time"
 	"unique"
 
@@ -53,6 +55,8 @@ type tracked struct {
 	// containers are those that are recommended for; nil when they have to be found out anew.
 	containers []container
 	basis      basis
+	// asks are its annotations that say how requests and limits of pods follow, as they are written.
+	asks string
 	// minimum is each one's share of the pod's minimum.
 	minimum [2]usage.Amount
 
@@ -106,6 +110,7 @@ func (l *Loop) refresh(t *tracked) {
 	names := t.names(b.held)
 	t.basis, t.containers = b, make([]container, 0, len(names))
 	given := policy.RulesOf(t.vpa, nil, l.options.cluster())
+	t.asks = asks(t.vpa.Annotations)
 	sharing := 0
 	for _, name := range names {
 		rules := policy.ForContainer(t.vpa.Spec.ResourcePolicy, name)
@@ -119,6 +124,17 @@ func (l *Loop) refresh(t *tracked) {
 		t.containers = append(t.containers, container{name: name, bounds: unique.Make(bounds)})
 	}
 	t.minimum = l.options.Policy.Minimum.Share(l.options.Estimate.Share(sharing))
+}
+
+// asks are those of a VPA's annotations that the webhook decides by; empty if there are none.
+func asks(annotations map[string]string) string {
+	var said strings.Builder
+	for _, key := range [...]string{policy.CPULimitAnnotation, policy.MemoryLimitAnnotation, policy.FloorAnnotation} {
+		if value, ok := annotations[key]; ok {
+			fmt.Fprintf(&said, "%s=%q ", key, value)
+		}
+	}
+	return said.String()
 }
 
 // asGiven is a container's policy with what the webhook adds to its requests: the declared ones, where they are not to

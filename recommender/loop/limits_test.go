@@ -1,0 +1,88 @@
+package loop
+
+import (
+	"fmt"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+	corev1 "k8s.io/api/core/v1"
+	"k8s.io/apimachinery/pkg/types"
+	vpav1 "k8s.io/autoscaler/vertical-pod-autoscaler/pkg/apis/autoscaling.k8s.io/v1"
+
+	"github.com/sartor-vpa/sartor/pkg/policy"
+	"github.com/sartor-vpa/sartor/pkg/usage"
+)
+
+// declare says what the containers of a pod that was started declared: a name, requests and limits each.
+func (w *world) declare(all ...any) {
+	var pod corev1.Pod
+	var names []string
+	for i := 0; i < len(all); i += 3 {
+		names = append(names, all[i].(string))
+		pod.Spec.Containers = append(pod.Spec.Containers, corev1.Container{
+			Name: all[i].(string), Resources: corev1.ResourceRequirements{Requests: all[i+1].(corev1.ResourceList), Limits: all[i+2].(corev1.ResourceList)},
+		})
+	}
+	w.shapes[fmt.Sprint(names)].Pod = policy.PodOf(&pod, nil)
+}
+
+func TestDeclaredRequestsThatAreFloorsAreRecommended(t *testing.T) {
+	w := newWorld(t, false)
+	w.vpa("shop", func(v *vpav1.VerticalPodAutoscaler) {
+		bounded(list("50m", "1Mi"), list("1500m", "400Mi"))(v)
+		annotated(policy.FloorAnnotation, "declared")(v)
+	})
+	w.pod("shop", "shop")
+	w.declare("shop", list("2", "512Mi"), list("4", "1Gi"))
+	w.use("shop", "shop", 480, 700)
+	w.tick()
+	rec := w.vpas["shop"].Status.Recommendation.ContainerRecommendations[0]
+	for _, values := range []corev1.ResourceList{rec.LowerBound, rec.Target, rec.UpperBound} {
+		require.Equal(t, []string{"2", "512Mi"}, []string{values.Cpu().String(), values.Memory().String()}, "as the webhook gives it, though maxAllowed is less")
+	}
+	require.Contains(t, condition(w, "shop", vpav1.RecommendationProvided).Message, "raised from 826Mi by the declared request")
+}
+
+func TestAnnotationsOfLimitsAreFollowedAndNonsenseIsTold(t *testing.T) {
+	w := newWorld(t, false)
+	w.vpa("shop", nil)
+	w.pod("shop", "shop")
+	w.use("shop", "shop", 480, 700)
+	w.tick()
+	says := func(limit string) {
+		t.Helper()
+		require.Contains(t, condition(w, "shop", vpav1.RecommendationProvided).Message, "cpu 587m (p90 + 15%, limit "+limit+")")
+	}
+	says("2")
+	w.vpa("shop", annotated(policy.CPULimitAnnotation, "multiple=4"))
+	w.tick()
+	says("3")
+	w.vpa("shop", annotated(policy.CPULimitAnnotation, "multiple=lots", policy.FloorAnnotation, "yes"))
+	w.tick()
+	says("2")
+	require.Equal(t, "Until it is corrected the cluster's rule counts: "+
+		`annotation sartor.dev/cpu-limit: "multiple=lots": multiple: this is no quantity: use one such as 2, 500m or 1Gi; `+
+		`annotation sartor.dev/floor: "yes": use declared or none.`, condition(w, "shop", AnnotationInvalid).Message)
+	require.Equal(t, 1, w.told("AnnotationInvalid"))
+	w.vpa("shop", annotated())
+	w.tick()
+	for _, c := range w.vpas["shop"].Status.Conditions {
+		require.NotEqual(t, AnnotationInvalid, c.Type)
+	}
+}
+
+func TestWhatTheWebhookIsGoingToSayIsExplained(t *testing.T) {
+	only := vpav1.ContainerControlledValuesRequestsOnly
+	w := newWorld(t, false)
+	w.vpa("shop", func(v *vpav1.VerticalPodAutoscaler) {
+		bounded(list("1m", "1Mi"), list("8", "8Gi"))(v)
+		v.Spec.ResourcePolicy.ContainerPolicies[0].ControlledValues = &only
+	})
+	w.pod("shop", "shop")
+	w.use("shop", "shop", 2900, 700)
+	w.tick()
+	e, err := w.loop.explain(types.NamespacedName{Namespace: "store", Name: "shop"})
+	require.NoError(t, err)
+	require.Equal(t, []string{"cpu: request 3481m lowered to the limit 2"}, e.Containers[0].Resources[usage.CPU].Warnings)
+	require.Empty(t, e.Containers[0].Resources[usage.Memory].Warnings)
+}
