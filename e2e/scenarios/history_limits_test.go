@@ -32,7 +32,7 @@ func (l *library) hasLimits(t *testing.T) {
 		says    string
 	}{
 		{"fine", "1m", 8000, withoutRemoteRead, bucket, "9 days of history were read from Prometheus."},
-		{"coarse", "5m", 2000, losingRemoteRead(3), func(name string, value float64) float64 { return max(0.2*value, bucket(name, value)) }, "CPU is known as averages over 5m, because the server does not stream remote reads"},
+		{"coarse", "5m", 2000, losingRemoteRead(3), func(name string, value float64) float64 { return max(0.2*value, bucket(name, value)) }, "CPU is known once in 5m only, because the server does not stream remote reads"},
 	} {
 		p := l.prometheus(t, way.name, cluster.Prometheus{Blocks: blocks, Args: []string{fmt.Sprintf("--query.max-samples=%d", way.samples)}})
 		r := l.recommender(t, visitor{

@@ -48,6 +48,8 @@ type job struct {
 	// together is how many jobs a query with it may be for, longest how long; 0: no matter.
 	together int
 	longest  time.Duration
+	// fitted is how many parts were read since longest was found.
+	fitted int
 	// asked is when it was wanted, told when the last answer was given.
 	asked, told time.Time
 	// err is what was told.
@@ -136,6 +138,9 @@ func (j *job) took(known []bool, resolution time.Duration) {
 	j.resolution = max(j.resolution, resolution)
 	j.todo = j.todo[1:]
 	j.failures, j.due = 0, time.Time{}
+	if j.fitted++; j.longest > 0 && j.fitted%enough == 0 {
+		j.longest *= 2 // it may have been for another reason that more was too much
+	}
 	j.split()
 }
 

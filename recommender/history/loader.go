@@ -244,6 +244,7 @@ func (l *Loader) read(ctx context.Context, s *shard) {
 		l.tell(ctx, s.jobs[0], true)
 		return
 	}
+	began := l.now()
 	report, known, err := l.query(ctx, s)
 	if ctx.Err() != nil {
 		return
@@ -267,7 +268,7 @@ func (l *Loader) read(ctx context.Context, s *shard) {
 		"series", report.Series, "samples", report.Samples, "dropped", report.Dropped, "error", err)
 	for _, j := range s.jobs {
 		switch {
-		case err != nil && j.failures > 0:
+		case err != nil && (j.failures > 0 || now.Sub(began) >= partialEvery):
 			l.failed(ctx, j, fmt.Errorf("history from %s to %s: %w", s.From.UTC().Format(time.RFC3339), s.To.UTC().Format(time.RFC3339), err))
 		case slices.Contains(finished, j):
 			l.tell(ctx, j, true)

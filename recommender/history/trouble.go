@@ -13,6 +13,8 @@ const (
 	// patience is how many failures of a part one after the other, while the source is well otherwise, it takes to ask for
 	// less, and for something else first.
 	patience = 3
+	// enough is how many parts it takes to try parts of twice the length again.
+	enough = 4
 	// shortest is the part of a window that is not cut further.
 	shortest = 30 * time.Minute
 )
@@ -57,7 +59,7 @@ func (l *Loader) less(s *shard) bool {
 	}
 	j := s.jobs[0]
 	if half := (s.Length() / 2).Truncate(time.Minute); half >= shortest {
-		j.longest = half + time.Minute
+		j.longest, j.fitted = half+time.Minute, 0
 		j.split()
 		return true
 	}

@@ -140,6 +140,7 @@ func (l *Loop) published(t *tracked, vpa *vpav1.VerticalPodAutoscaler, job *stat
 	if t.past.pending() {
 		// It stands, and more of history does not lower it before all of it is there.
 		t.restored, t.confident = true, confident(vpa)
+		t.ours = t.ours || (t.partial != nil && len(job.outcomes) > 0 && !held(job.outcomes))
 	}
 	for _, e := range eventsOf(before.Status.Conditions, vpa.Status.Conditions) {
 		l.cluster.Event(vpa, e.kind, e.reason, e.message)

@@ -127,9 +127,12 @@ type Loop struct {
 	unreadable time.Time
 	// collected is when checkpoints without a VPA were deleted last.
 	collected time.Time
-	// heard is when the newest live sample was measured; replaced is when history was asked last for what live metrics
-	// did not bring, zero while they do.
+	// heard is when the newest live sample was measured; without is set while that is too long ago, and replaced is when
+	// history was asked last for what live metrics do not bring.
 	heard, replaced time.Time
+	without         bool
+	// liveTrouble is why the last answer of live metrics failed; empty if it did not.
+	liveTrouble string
 	// scratch and outcomes are used again by each review.
 	scratch  []proposal
 	outcomes []outcome

@@ -118,30 +118,28 @@ func (l *Loop) replace(newest, now time.Time) {
 		l.heard = newest
 	}
 	missing := now.Sub(latest(l.heard, time.Unix(l.started.Load(), 0))) > l.staleAfter() && l.anyPods()
-	switch {
-	case !missing && l.replaced.IsZero():
-		return
-	case !missing:
-		l.log.Info("Live metrics are there again")
-		l.replaced = time.Time{}
-		return
-	case l.history == nil:
-		if l.replaced.IsZero() {
+	if missing != l.without {
+		l.without, l.replaced = missing, time.Time{}
+		switch {
+		case !missing:
+			l.log.Info("Live metrics are there again")
+		case l.history == nil:
 			l.log.Info("Live metrics are missing or stale: is metrics-server scraping?", "newest", l.heard)
+		default:
+			l.log.Info("Live metrics are missing or stale, recent samples come from Prometheus: is metrics-server scraping?", "newest", l.heard)
 		}
-		l.replaced = now
-		return
-	case now.Sub(l.replaced) < l.staleAfter():
-		return
-	case l.replaced.IsZero():
-		l.log.Info("Live metrics are missing or stale, recent samples come from Prometheus: is metrics-server scraping?", "newest", l.heard)
 	}
-	l.replaced = now
+	if !missing || l.history == nil || now.Sub(l.replaced) < l.staleAfter() {
+		return
+	}
+	to := now.Add(-time.Minute).Truncate(time.Minute)
 	for _, name := range l.all() {
 		t := l.vpas[name]
-		from, to := latest(latest(t.since, t.filled), l.heard).Truncate(time.Minute), now.Add(-time.Minute).Truncate(time.Minute)
+		// The minute that live metrics ended in is theirs.
+		from := latest(latest(t.since, t.filled), l.heard.Add(time.Minute-1).Truncate(time.Minute))
 		if t.targetErr == nil && len(t.group.pods) > 0 && from.Before(to) {
 			l.history.WantRecent(name, l.window(t, from, to))
+			l.replaced = now
 		}
 	}
 }

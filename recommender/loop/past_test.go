@@ -56,14 +56,6 @@ func TestWhatIsReadOfHistoryIsRecommendedWhileTheRestIsRead(t *testing.T) {
 
 func TestPartOfHistoryRaisesARecommendationAndNeverLowersIt(t *testing.T) {
 	for name, before := range map[string]func(w *world){
-		"published by an earlier process": func(w *world) {
-			w.vpa("shop", nil)
-			w.pod("shop", "shop")
-			w.tick()
-			w.answer("shop", "shop", 480, 700)
-			w.start(w)
-			w.tick()
-		},
 		"published from part of history": func(w *world) {
 			w.vpa("shop", nil)
 			w.pod("shop", "shop")
@@ -100,6 +92,23 @@ func TestPartOfHistoryRaisesARecommendationAndNeverLowersIt(t *testing.T) {
 			require.Equal(t, "126m", w.cpu("shop"), "all of it counts as it is")
 		})
 	}
+}
+
+func TestPartOfHistoryDoesNotMoveWhatAnEarlierProcessPublished(t *testing.T) {
+	w := newWorld(t, true)
+	w.vpa("shop", nil)
+	w.pod("shop", "shop")
+	w.tick()
+	w.answer("shop", "shop", 480, 700)
+	w.start(w)
+	w.tick()
+	for hours, cpu := range []int{100, 1000, 480} {
+		w.hear(w.partOf("shop", 36+hours, cpu, 700))
+		w.tick()
+		require.Equal(t, "587m", w.cpu("shop"))
+	}
+	w.answer("shop", "shop", 1000, 700)
+	require.Equal(t, "1168m", w.cpu("shop"))
 }
 
 func TestADayOfLiveMetricsEndsTheWaitForOldHistory(t *testing.T) {

@@ -133,9 +133,14 @@ func (l *Loop) fold(ctx context.Context) {
 		}
 	})
 	l.meter.live(round, err, ahead)
+	trouble := ""
 	if err != nil {
-		l.log.Error(err, "Live metrics are missing in this round, or some of them", "counted", counted)
+		trouble = err.Error()
 	}
+	if trouble != l.liveTrouble && err != nil {
+		l.log.Error(err, "Live metrics are missing, or some of them", "counted", counted)
+	}
+	l.liveTrouble = trouble
 	l.replace(round.Newest, now)
 	l.log.V(1).Info("Folded live metrics", "pods", round.Pods, "counted", counted, "vpas", len(l.vpas))
 }

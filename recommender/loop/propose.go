@@ -138,9 +138,10 @@ func (l *Loop) held(t *tracked, c *container, now time.Time) proposal {
 	return p
 }
 
-// raised gives a held target more where what was read of history so far says so. Nothing is lowered by it.
+// raised gives a held target more where what was read of history so far says so, and is what the target was made from.
+// Nothing is lowered by it, and what stood on all of history is not moved by part of it.
 func (l *Loop) raised(t *tracked, p proposal, a *aggregate.Aggregate) proposal {
-	if t.partial == nil || a == nil || a.Empty() {
+	if t.partial == nil || !t.ours || a == nil || a.Empty() {
 		return p
 	}
 	seen := estimate.Recommend(a, t.minimum, l.options.Estimate)

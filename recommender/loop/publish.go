@@ -76,6 +76,11 @@ func (t *tracked) asPublished(outcomes []outcome) bool {
 	return true
 }
 
+// held reports whether all outcomes are what was published before.
+func held(outcomes []outcome) bool {
+	return !slices.ContainsFunc(outcomes, func(o outcome) bool { return !o.held })
+}
+
 // recovered turns a panic into an error.
 func recovered(err *error) {
 	if r := recover(); r != nil {

@@ -36,6 +36,8 @@ type tracked struct {
 	past  past
 	// partial is what was read of history while the rest is missing; nil if nothing is. It is not in usage.
 	partial *aggregate.Workload
+	// ours is set when what is published was made from part of history, by this process.
+	ours bool
 	// filled is up to when history brought what live metrics did not.
 	filled time.Time
 	// covered is what usage holds without gaps, at least; its end moves when a checkpoint is written.

@@ -70,6 +70,8 @@ func TestAJumpOfMemoryToAnotherUnitIsLeftOut(t *testing.T) {
 			32 * gibi, history.Dropped{}},
 		"a shell that slept starts a job": {slices.Concat(every(0, 60, steadily(2*mebi)), every(30, 60, steadily(2*gibi))), 2 * gibi, history.Dropped{}},
 		"from nothing":                    {slices.Concat(every(0, 60, steadily(0)), every(30, 60, steadily(gibi))), gibi, history.Dropped{}},
+		"a scrape that failed within a jump": {slices.Concat(every(0, 60, steadily(32*mebi)), every(30, 40, steadily(32*gibi)), []point{at(3000, stale)}, every(51, 60, steadily(32*gibi)), every(81, 20, steadily(32*mebi))),
+			32 * mebi, history.Dropped{unitJump: 100}},
 		"another container after the end of one": {slices.Concat(every(0, 60, steadily(32*mebi)), []point{at(1800, stale)}, every(31, 60, steadily(32*gibi))),
 			32 * gibi, history.Dropped{}},
 	} {

@@ -54,8 +54,12 @@ func (s *shard) value(t int64, v float64) {
 		return
 	}
 	if value.IsStaleNaN(v) {
-		// What comes next is another container's.
-		o.known, o.counter, o.gauge = false, counter{}, gauge{}
+		// What comes next may be another container's, or the same one's after a scrape that failed. Only a jump to another
+		// unit goes on: its end is still to come.
+		o.known, o.counter = false, counter{}
+		if o.gauge.left == 0 {
+			o.gauge = gauge{}
+		}
 		return
 	}
 	if o.resource == usage.CPU {
