@@ -62,7 +62,7 @@ func (f *Files) look(ctx context.Context, now time.Time) error {
 			break
 		}
 	}
-	f.trouble.tell(ctx, err, f.Ready(now) == nil)
+	f.trouble.tell(ctx, err, f.usable(now) == nil)
 	return err
 }
 
@@ -72,7 +72,11 @@ func (f *Files) once(ctx context.Context, now time.Time) error {
 	found, publishedErr := f.publication.read(ctx)
 	known := publishedErr == nil || errors.Is(publishedErr, errNotOurs)
 	if publishedErr == nil {
+		before, usable := found.all, f.usable(now) == nil
 		found, publishedErr = f.publish(ctx, now, found)
+		if !usable && !before.hasAll(found.all) {
+			f.told.Store(now.Add(propagation).UnixNano())
+		}
 	}
 	if current := f.leaf.Load(); known && current != nil {
 		f.trusted.Store(found.all.trusts(current, f.options.serverName(), now))
@@ -84,7 +88,7 @@ func (f *Files) once(ctx context.Context, now time.Time) error {
 		return publishedErr
 	}
 	trusted := found.all.trusts(leaf, f.options.serverName(), now)
-	if !trusted && f.Ready(now) == nil {
+	if !trusted && f.usable(now) == nil {
 		return errors.Join(publishedErr, fmt.Errorf("--tls-cert-file=%q: webhook configuration %s does not trust it as %s yet; the certificate before it stays in use",
 			f.paths.Certificate, f.options.Configuration, f.options.serverName()))
 	}

@@ -51,7 +51,7 @@ func TestAGivenCertificateIsServedAndItsAuthorityPublished(t *testing.T) {
 	one := authority(t, epoch)
 	m.put(one, epoch)
 	require.NoError(t, f.look(t.Context(), epoch))
-	require.NoError(t, f.Ready(epoch))
+	require.NoError(t, f.Ready(epoch.Add(propagation)))
 	_, ours := bundles(t, c)
 	require.Equal(t, one.certificates.pem(), ours)
 
@@ -71,7 +71,7 @@ func TestAGivenAuthorityIsPublishedBesideTheOneBeforeForAWhile(t *testing.T) {
 	require.NoError(t, f.look(t.Context(), epoch))
 	m.put(two, epoch)
 	require.NoError(t, f.look(t.Context(), epoch))
-	require.NoError(t, f.Ready(epoch))
+	require.NoError(t, f.Ready(epoch.Add(propagation)))
 	_, ours := bundles(t, c)
 	require.Equal(t, two.certificates.with(one.certificate()).pem(), ours)
 
@@ -98,7 +98,7 @@ func TestSpoiledFilesLeaveTheCertificateThatWasRead(t *testing.T) {
 			_, before := bundles(t, c)
 			spoil(m)
 			require.Error(t, f.look(t.Context(), epoch))
-			require.NoError(t, f.Ready(epoch))
+			require.NoError(t, f.Ready(epoch.Add(propagation)))
 			require.Same(t, leaf, f.leaf.Load())
 			_, after := bundles(t, c)
 			require.Equal(t, before, after)
@@ -119,12 +119,12 @@ func TestWithoutAnAuthorityFileSomebodyElsePublishes(t *testing.T) {
 	injector.put(one, epoch)
 	require.NoError(t, injector.files(c).look(t.Context(), epoch))
 	require.NoError(t, f.look(t.Context(), epoch))
-	require.NoError(t, f.Ready(epoch))
+	require.NoError(t, f.Ready(epoch.Add(propagation)))
 
 	leaf := f.leaf.Load()
 	m.paths.Authority = filepath.Join(t.TempDir(), "unused")
 	m.put(two, epoch)
 	require.ErrorContains(t, f.look(t.Context(), epoch), "stays in use", "a new leaf waits until it is trusted")
 	require.Same(t, leaf, f.leaf.Load())
-	require.NoError(t, f.Ready(epoch))
+	require.NoError(t, f.Ready(epoch.Add(propagation)))
 }

@@ -108,7 +108,7 @@ func (k *Keeper) look(ctx context.Context, now time.Time) error {
 			break
 		}
 	}
-	k.trouble.tell(ctx, err, k.Ready(now) == nil)
+	k.trouble.tell(ctx, err, k.usable(now) == nil)
 	return err
 }
 
@@ -142,8 +142,12 @@ func (k *Keeper) once(ctx context.Context, now time.Time) error {
 		return err
 	}
 	k.authority = stored.current
+	news := !found.all.has(k.authority.certificate()) && k.usable(now) != nil
 	if found, err = k.publication.publish(ctx, found, stored.wanted(now, found.any)); err != nil {
 		return err
+	}
+	if news {
+		k.told.Store(now.Add(propagation).UnixNano())
 	}
 	k.see(found, now)
 	return k.renew(now, found.all)
@@ -209,7 +213,7 @@ func (k *Keeper) renew(now time.Time, published bundle) error {
 	if !published.has(k.authority.certificate()) {
 		return fmt.Errorf("the webhook configuration %s does not trust the certificate authority of the Secret %s yet", k.options.Configuration, k.options.Secret)
 	}
-	if leaf != nil && !same && k.Ready(now) == nil && !k.settled(now)(k.authority) {
+	if leaf != nil && !same && k.usable(now) == nil && !k.settled(now)(k.authority) {
 		return nil // the one in use is as good for now
 	}
 	next, err := k.authority.Leaf(now, k.options.serverName())
@@ -231,7 +235,7 @@ type trouble struct {
 	last string
 }
 
-func (t *trouble) tell(ctx context.Context, err error, ready bool) {
+func (t *trouble) tell(ctx context.Context, err error, usable bool) {
 	problem := ""
 	if err != nil {
 		problem = err.Error()
@@ -240,7 +244,7 @@ func (t *trouble) tell(ctx context.Context, err error, ready bool) {
 	case errors.Is(ctx.Err(), context.Canceled):
 		return // we are stopping: what failed because of that is no news
 	case problem != "" && problem != t.last:
-		t.log.Error(err, "certificates need attention", "ready", ready)
+		t.log.Error(err, "certificates need attention", "usable", usable)
 	case problem == "" && t.last != "":
 		t.log.Info("certificates are in order again")
 	}

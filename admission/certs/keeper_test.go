@@ -86,7 +86,8 @@ func TestOneLookMakesAllReady(t *testing.T) {
 	require.Error(t, k.Ready(epoch))
 
 	require.NoError(t, k.look(t.Context(), epoch))
-	require.NoError(t, k.Ready(epoch))
+	require.ErrorContains(t, k.Ready(epoch), "have to hear of it")
+	require.NoError(t, k.Ready(epoch.Add(propagation)))
 	leaf, err := k.Certificate(nil)
 	require.NoError(t, err)
 	foreign, ours := bundles(t, c)
@@ -131,7 +132,7 @@ func TestReplicasAgreeOnOneAuthority(t *testing.T) {
 	require.Equal(t, fast.authority.certificates.pem(), slow.authority.certificates.pem())
 	_, ours := bundles(t, c)
 	for _, k := range []*Keeper{fast, slow} {
-		require.NoError(t, k.Ready(epoch))
+		require.NoError(t, k.Ready(epoch.Add(propagation)))
 		require.NoError(t, verify(t, k.leaf.Load().Leaf, ours, epoch))
 	}
 }
@@ -158,7 +159,7 @@ func TestTroubleWithTheSecretLeavesTheOldLeafInUse(t *testing.T) {
 			breakIt(c)
 			for _, later := range []time.Duration{0, leafLife * 3 / 4, leafLife - 2*skew} {
 				require.Error(t, k.look(t.Context(), epoch.Add(later)))
-				require.NoError(t, k.Ready(epoch.Add(later)))
+				require.NoError(t, k.Ready(epoch.Add(later+propagation)))
 				require.Same(t, leaf, k.leaf.Load())
 			}
 			require.Error(t, k.look(t.Context(), epoch.Add(leafLife)))
@@ -272,7 +273,7 @@ func TestNothingIsServedThatTheConfigurationDoesNotTrust(t *testing.T) {
 	require.Nil(t, k.leaf.Load())
 	forbid = false
 	require.NoError(t, k.look(t.Context(), epoch))
-	require.NoError(t, k.Ready(epoch))
+	require.NoError(t, k.Ready(epoch.Add(propagation)))
 
 	forbid = true
 	var configuration admissionregistrationv1.MutatingWebhookConfiguration
@@ -283,7 +284,7 @@ func TestNothingIsServedThatTheConfigurationDoesNotTrust(t *testing.T) {
 	require.ErrorContains(t, k.Ready(epoch), "does not trust")
 	forbid = false
 	require.NoError(t, k.look(t.Context(), epoch))
-	require.NoError(t, k.Ready(epoch))
+	require.NoError(t, k.Ready(epoch.Add(propagation)))
 }
 
 func TestWhereSomebodyElsePublishesNothingIsWrittenAndTheirWriteIsWaitedFor(t *testing.T) {
@@ -300,7 +301,7 @@ func TestWhereSomebodyElsePublishesNothingIsWrittenAndTheirWriteIsWaitedFor(t *t
 	configuration.Webhooks[1].ClientConfig.CABundle = k.authority.certificates.pem()
 	require.NoError(t, c.Update(t.Context(), &configuration))
 	require.NoError(t, k.look(t.Context(), epoch))
-	require.NoError(t, k.Ready(epoch))
+	require.NoError(t, k.Ready(epoch.Add(propagation)))
 }
 
 func TestEveryEntryThatCallsUsHasToTrust(t *testing.T) {
@@ -337,7 +338,7 @@ func TestTheConfigurationDecidesReadinessOnlyWhenItCanBeRead(t *testing.T) {
 	require.NoError(t, k.look(t.Context(), epoch))
 	broken = errors.New("connection refused")
 	require.ErrorIs(t, k.look(t.Context(), epoch), broken)
-	require.NoError(t, k.Ready(epoch), "an API server that is away changes nothing")
+	require.NoError(t, k.Ready(epoch.Add(propagation)), "an API server that is away changes nothing")
 
 	broken = nil
 	require.NoError(t, c.Delete(t.Context(), installed()[1]))

@@ -15,6 +15,8 @@ import (
 type served struct {
 	leaf    atomic.Pointer[tls.Certificate]
 	trusted atomic.Bool // by the webhook configuration, as it was last seen
+	// told is when API servers will have been told to trust it, in Unix nanoseconds.
+	told atomic.Int64
 	// configuration is the name of it, for messages.
 	configuration string
 }
@@ -37,9 +39,20 @@ func (s *served) replace(leaf *tls.Certificate, trusted bool) {
 	s.trusted.Store(trusted)
 }
 
-// Ready returns nil if API servers can call the webhook at this time, else why they cannot. Shortly before the
-// leaf's end is too late, as the clock of who calls may be ahead.
+// Ready returns nil if API servers can call the webhook at this time, else why they cannot.
 func (s *served) Ready(now time.Time) error {
+	if err := s.usable(now); err != nil {
+		return err
+	}
+	if now.UnixNano() < s.told.Load() {
+		return fmt.Errorf("webhook configuration %s was just told to trust the serving certificate; API servers have to hear of it", s.configuration)
+	}
+	return nil
+}
+
+// usable returns nil if the leaf is valid, and trusted where that is published. Shortly before its end is too late,
+// as the clock of who calls may be ahead.
+func (s *served) usable(now time.Time) error {
 	leaf := s.leaf.Load()
 	switch {
 	case leaf == nil:
@@ -65,7 +78,7 @@ func (s *served) register(registerer prometheus.Registerer, clock func() time.Ti
 			return 0
 		}),
 		gauge("certificate_usable", "1 while the serving certificate is valid and the webhook configuration trusts it, else 0.", func() float64 {
-			if s.Ready(clock()) == nil {
+			if s.usable(clock()) == nil {
 				return 1
 			}
 			return 0

@@ -30,6 +30,9 @@ const (
 	// settle is how long a new authority has to be published before a leaf of it takes the place of one that
 	// works: API servers watch the webhook configuration, and some see a change later than others.
 	settle = time.Minute
+	// propagation is how long a replica whose leaf nobody trusted is not ready after it was published: that long it
+	// takes for most API servers to see it. To wait longer would only mean that nobody is called.
+	propagation = 2 * time.Second
 )
 
 // state is what the Secret holds: a rotation goes from current alone, over current and next, both published, to
