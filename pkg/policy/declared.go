@@ -31,7 +31,8 @@ type amountTexts struct {
 
 // recallRecord takes what DeclaredAnnotation says; false, and nothing taken, if the annotation cannot be of this pod.
 // It is copied from a live pod into a template then, and the template edited, so that only the spec tells what is
-// wanted: a container is gone, or asks for other resources than it did. That amounts were edited cannot be seen.
+// wanted: a container is gone, or a request. That amounts were edited cannot be seen. Limits may come and go between
+// two calls, for there are webhooks that add or remove them: then the spec is right about that limit.
 func (p *Pod) recallRecord(text, limitRanger string, ranges *Ranges) bool {
 	if len(text) > maxAnnotation {
 		return false
@@ -61,8 +62,7 @@ func (p *Pod) recallRecord(text, limitRanger string, ranges *Ranges) bool {
 	return true
 }
 
-// read sets what the container asked for first. False if it cannot have asked for that and be as it is now: the
-// webhook adds no limits, and takes nothing away.
+// read sets what the container asked for first. False if it cannot have asked for that and be as it is now.
 func (x *record) read(c *PodContainer) bool {
 	for _, r := range usage.Resources {
 		request, ok := x.Requests[r.String()]
@@ -71,7 +71,7 @@ func (x *record) read(c *PodContainer) bool {
 				c.defaulted |= requestMark(r)
 			}
 		}
-		if !recalled(r, request, ok, c.Now.Requests[r], &c.First.Requests[r]) {
+		if (ok && !c.Now.Requests[r].IsSet()) || !recalled(r, request, ok, c.Now.Requests[r], &c.First.Requests[r]) {
 			return false
 		}
 		limit, ok := x.Limits[r.String()]
@@ -80,8 +80,7 @@ func (x *record) read(c *PodContainer) bool {
 				c.defaulted |= limitMark(r)
 			}
 		}
-		now := c.Now.Limits[r]
-		if (now.IsSet() && !now.absurd() && !ok) || !recalled(r, limit, ok, now, &c.First.Limits[r]) {
+		if now := c.Now.Limits[r]; ok == now.IsSet() && !recalled(r, limit, ok, now, &c.First.Limits[r]) {
 			return false
 		}
 	}
@@ -97,8 +96,6 @@ func recalled(r usage.Resource, text string, recorded bool, now Value, first *Va
 	case !recorded:
 		*first = Value{}
 		return true
-	case !now.IsSet():
-		return false
 	}
 	q, err := parseQuantity(text)
 	*first = ValueOf(r, q)

@@ -23,11 +23,12 @@ func TestDeclaredIsTheSpecUntilTheAnnotationSaysOtherwise(t *testing.T) {
 		"recorded without requests": {`{"app":{"limits":{"cpu":"1","memory":"1Gi"}}}`, `{"app":{"limits":{"cpu":"1","memory":"1Gi"}},"late":{"requests":{"cpu":"50m"}}}`},
 		"recorded as defaulted":     {`{"app":{"defaulted":{"limits":{"cpu":"1"}},"limits":{"memory":"1Gi"}}}`, `{"app":{"defaulted":{"limits":{"cpu":"1"}},"limits":{"memory":"1Gi"}},"late":{"requests":{"cpu":"50m"}}}`},
 		"other resources left":      {`{"app":{"limits":{"cpu":"1","memory":"1Gi","nvidia.com/gpu":"1"}}}`, `{"app":{"limits":{"cpu":"1","memory":"1Gi"}},"late":{"requests":{"cpu":"50m"}}}`},
+		// Other webhooks add limits, and remove them.
+		"of a limit that is gone":     {`{"app":{"limits":{"cpu":"1","memory":"1Gi"}},"late":{"limits":{"memory":"1Gi"},"requests":{"cpu":"40m"}}}`, `{"app":{"limits":{"cpu":"1","memory":"1Gi"}},"late":{"requests":{"cpu":"40m"}}}`},
+		"of before there was a limit": {`{"app":{"limits":{"memory":"1Gi"}}}`, `{"app":{"limits":{"cpu":"2","memory":"1Gi"}},"late":{"requests":{"cpu":"50m"}}}`},
 		// Copied from a live pod, and then edited: it tells nothing of this pod.
 		"of a container that is gone":      {`{"app":{"limits":{"cpu":"1","memory":"1Gi"}},"gone":{}}`, spec},
 		"of a request that is gone":        {`{"app":{"limits":{"cpu":"1","memory":"1Gi"}},"late":{"requests":{"memory":"1Gi"}}}`, spec},
-		"of a limit that is gone":          {`{"app":{"limits":{"cpu":"1","memory":"1Gi"}},"late":{"limits":{"memory":"1Gi"}}}`, spec},
-		"of before there was a limit":      {`{"app":{"limits":{"memory":"1Gi"}}}`, spec},
 		"not JSON":                         {`{"app":`, spec},
 		"not a quantity":                   {`{"app":{"limits":{"cpu":"lots","memory":"1Gi"}}}`, spec},
 		"a quantity that takes a lifetime": {`{"app":{"limits":{"cpu":"1e-999999999","memory":"1Gi"}}}`, spec},
