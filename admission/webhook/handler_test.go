@@ -121,6 +121,8 @@ func TestAPodIsLeftAloneAndCountedByReason(t *testing.T) {
 		"opted out":                {nil, []string{`"labels"`, `"annotations": {"sartor.dev/inject": "false"}, "labels"`}, OptedOut},
 		"an update":                {nil, []string{`"operation": "CREATE"`, `"operation": "UPDATE"`}, NotAPodCreation},
 		"a subresource":            {nil, []string{`"namespace": "store"`, `"subResource": "eviction", "namespace": "store"`}, NotAPodCreation},
+		"a resize":                 {nil, []string{`"namespace": "store"`, `"subResource": "resize", "namespace": "store"`}, NotAPodCreation},
+		"an ephemeral container":   {nil, []string{`"namespace": "store"`, `"subResource": "ephemeralcontainers", "namespace": "store"`}, NotAPodCreation},
 		"another resource":         {nil, []string{`"resource": "pods"`, `"resource": "services"`}, NotAPodCreation},
 		"no object":                {nil, []string{`"object": {`, `"object": 7, "was": {`}, BadPod},
 		"a bad quantity":           {nil, []string{`"100m"`, `"lots"`}, BadPod},

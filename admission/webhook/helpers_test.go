@@ -107,9 +107,11 @@ func ask(t *testing.T, h *running, body string) *admissionv1.AdmissionResponse {
 }
 
 // counted is how often the handler took this decision.
-func (h *Handler) counted(d Decision) float64 {
+func (h *Handler) counted(d Decision) float64 { return value(h.metrics.decisions[d]) }
+
+func value(c prometheus.Counter) float64 {
 	var m dto.Metric
-	if err := h.metrics.decisions[d].Write(&m); err != nil {
+	if err := c.Write(&m); err != nil {
 		panic(err)
 	}
 	return m.GetCounter().GetValue()
