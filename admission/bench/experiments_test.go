@@ -103,7 +103,7 @@ func cpuTime() float64 {
 
 // review asks handler, and checks that there is a patch.
 func review(handler http.Handler, body []byte) {
-	request := httptest.NewRequest(http.MethodPost, "/?timeout=2s", bytes.NewReader(body))
+	request := httptest.NewRequest(http.MethodPost, "/?timeout=30s", bytes.NewReader(body))
 	request.Header.Set("Content-Type", "application/json")
 	recorder := httptest.NewRecorder()
 	handler.ServeHTTP(recorder, request)
@@ -278,5 +278,48 @@ func TestEverySideOfEveryExperimentWorks(t *testing.T) {
 			}
 		}
 		burst(newHandler, 4)()
+	}
+}
+
+// TestABurstOf10000RolloutPodsIsNotThrottledByOurClient counts what the API server is asked. How long it takes is in the report.
+func TestABurstOf10000RolloutPodsIsNotThrottledByOurClient(t *testing.T) {
+	api := &apiServer{}
+	server := httptest.NewServer(api)
+	defer server.Close()
+	handler := newOurs(cluster{vpas: 100, workloads: 100, kind: rollout, server: &rest.Config{Host: server.URL, QPS: 50, Burst: 100}})
+	bodies := make([][]byte, 100)
+	for i := range bodies {
+		bodies[i] = newReview(newPod(i))
+	}
+	concurrently(16, 10_000, func(i int) error { review(handler, bodies[i%len(bodies)]); return nil })
+	if reads := api.reads.Load(); reads != 1 {
+		t.Errorf("the API server was asked %d times", reads)
+	}
+}
+
+func TestAReadThatFailedOnceIsTriedAgainByTheNextPod(t *testing.T) {
+	api := &apiServer{}
+	var fails atomic.Bool
+	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if fails.Load() {
+			http.Error(w, "etcdserver: leader changed", http.StatusInternalServerError)
+			return
+		}
+		api.ServeHTTP(w, r)
+	}))
+	defer server.Close()
+	handler := newOurs(cluster{vpas: 1, workloads: 1, kind: rollout, server: &rest.Config{Host: server.URL}})
+	patched := func() bool {
+		recorder := httptest.NewRecorder()
+		handler.ServeHTTP(recorder, httptest.NewRequest(http.MethodPost, "/?timeout=2s", bytes.NewReader(newReview(newPod(0)))))
+		return check(recorder.Code, recorder.Body.Bytes()) == nil
+	}
+	fails.Store(true)
+	if patched() {
+		t.Error("patched though nobody could tell whose pod it is")
+	}
+	fails.Store(false)
+	if !patched() {
+		t.Error("the failure was remembered")
 	}
 }

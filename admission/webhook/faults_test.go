@@ -92,7 +92,7 @@ func TestAHundredContainersTakeLessThanFiveMilliseconds(t *testing.T) {
 		_, text = respond(h, body)
 		best = min(best, time.Since(start))
 	}
-	require.Less(t, best, 5*time.Millisecond)
+	require.Less(t, best, slowdown*5*time.Millisecond)
 
 	var answer admissionv1.AdmissionReview
 	require.NoError(t, json.Unmarshal([]byte(text), &answer))
