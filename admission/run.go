@@ -59,23 +59,16 @@ func run(ctx context.Context, o *options, logs io.Writer) error {
 	if err := ctrlmetrics.Registry.Register(watches); err != nil {
 		return fmt.Errorf("registering metrics: %w", err)
 	}
-	server := &webhook.Server{
-		Handler: routes(webhook.NewHandler(webhook.Config{
-			Owners:      target.NewResolverOf(watches.owners, live, target.NewDiscovery(disco)),
-			VPAs:        scoped{index, &o.scope},
-			LimitRanges: watches.ranges,
-			Synced:      watches.synced.Load,
-			Log:         log.WithName("webhook"),
-			Registerer:  ctrlmetrics.Registry,
-		}), validation.NewHandler(o.features, log.WithName("validation"), ctrlmetrics.Registry)),
-		Certificate:  certificates.Certificate,
-		MinVersion:   uint16(o.tls.version),
-		CipherSuites: o.tls.ciphers,
-		Timeouts:     webhook.DefaultTimeouts(),
-		Delay:        o.shutdownDelay,
-		Grace:        grace,
-		Log:          log.WithName("server"),
-	}
+	pods := webhook.NewHandler(webhook.Config{
+		Owners:      target.NewResolverOf(watches.owners, live, target.NewDiscovery(disco)),
+		VPAs:        scoped{index, &o.scope},
+		LimitRanges: watches.ranges,
+		Synced:      watches.synced.Load,
+		Log:         log.WithName("webhook"),
+		Registerer:  ctrlmetrics.Registry,
+	})
+	vpas := validation.NewHandler(o.features, log.WithName("validation"), ctrlmetrics.Registry)
+	server := o.newServer(routes(pods, vpas), certificates, log.WithName("server"))
 	ready := readiness(ctx, watches, certificates)
 	if err := o.addHandlers(mgr, ready); err != nil {
 		return err
@@ -90,6 +83,19 @@ func run(ctx context.Context, o *options, logs io.Writer) error {
 	}
 	log.Info("starting", "reviews", listener.Addr().String(), "metrics", o.address)
 	return serve(ctx, server, listener, log, mgr.Start, certificates.Run, watches.run, lease.run)
+}
+
+func (o *options) newServer(handler http.Handler, c certificates, log logr.Logger) *webhook.Server {
+	return &webhook.Server{
+		Handler:      handler,
+		Certificate:  c.Certificate,
+		MinVersion:   uint16(o.tls.version),
+		CipherSuites: o.tls.ciphers,
+		Timeouts:     webhook.DefaultTimeouts(),
+		Delay:        o.shutdownDelay,
+		Grace:        grace,
+		Log:          log,
+	}
 }
 
 // certificates is where the serving certificate comes from: a certs.Keeper, or certs.Files.

@@ -135,7 +135,7 @@ func (k *Keeper) once(ctx context.Context, now time.Time) error {
 	}
 	k.see(found, now)
 	if err != nil {
-		return err
+		return errors.Join(err, k.stay(ctx, now, found))
 	}
 	stored, err = k.turn(ctx, now, &secret, stored, found)
 	if err != nil {
@@ -151,6 +151,18 @@ func (k *Keeper) once(ctx context.Context, now time.Time) error {
 	}
 	k.see(found, now)
 	return k.renew(now, found.all)
+}
+
+// stay keeps published, without the Secret's help, what signed the leaf in use.
+func (k *Keeper) stay(ctx context.Context, now time.Time, found entries) error {
+	if k.authority == nil {
+		return nil
+	}
+	found, err := k.publication.publish(ctx, found, found.any.with(k.authority.certificates...))
+	if err == nil {
+		k.see(found, now)
+	}
+	return err
 }
 
 // turn decides what the Secret shall hold and writes it if that is news. The Secret's resourceVersion goes with it, so
@@ -227,26 +239,4 @@ func (k *Keeper) renew(now time.Time, published bundle) error {
 func (k *Keeper) use(leaf *tls.Certificate, published bundle, now time.Time) {
 	k.replace(leaf, published.trusts(leaf, k.options.serverName(), now))
 	k.log.Info("serving certificate made", "name", k.options.serverName(), "until", leaf.Leaf.NotAfter.UTC().Format(time.RFC3339))
-}
-
-// trouble is what the last look stumbled over, so that it is logged once.
-type trouble struct {
-	log  logr.Logger
-	last string
-}
-
-func (t *trouble) tell(ctx context.Context, err error, usable bool) {
-	problem := ""
-	if err != nil {
-		problem = err.Error()
-	}
-	switch {
-	case errors.Is(ctx.Err(), context.Canceled):
-		return // we are stopping: what failed because of that is no news
-	case problem != "" && problem != t.last:
-		t.log.Error(err, "certificates need attention", "usable", usable)
-	case problem == "" && t.last != "":
-		t.log.Info("certificates are in order again")
-	}
-	t.last = problem
 }

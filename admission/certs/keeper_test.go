@@ -162,6 +162,13 @@ func TestTroubleWithTheSecretLeavesTheOldLeafInUse(t *testing.T) {
 				require.NoError(t, k.Ready(epoch.Add(later+propagation)))
 				require.Same(t, leaf, k.leaf.Load())
 			}
+			var configuration admissionregistrationv1.MutatingWebhookConfiguration
+			require.NoError(t, c.Get(t.Context(), types.NamespacedName{Name: options.Configuration}, &configuration))
+			configuration.Webhooks[1].ClientConfig.CABundle = nil // as when the manifest is replaced
+			require.NoError(t, c.Update(t.Context(), &configuration))
+			require.Error(t, k.look(t.Context(), epoch))
+			require.NoError(t, k.Ready(epoch.Add(propagation)), "what is in use is published again")
+
 			require.Error(t, k.look(t.Context(), epoch.Add(leafLife)))
 			require.ErrorContains(t, k.Ready(epoch.Add(leafLife)), "is valid from")
 			require.Error(t, keeper(t, c).look(t.Context(), epoch), "a new replica has nothing, and waits")
