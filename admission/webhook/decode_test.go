@@ -171,7 +171,7 @@ func TestOfEqualKeysTheLastCounts(t *testing.T) {
 		"request":{"uid":"0","object":{"spec":{"containers":[{"name":"gone"}]}}},
 		"request":{"uid":"1","uid":"2","operation":"CREATE","resource":{"group":"apps"},"resource":{"resource":"pods"},
 			"object":7,"object":{"metadata":{"annotations":{"vpaUpdates":"a"},"annotations":{"vpaUpdates":"b"}},
-				"spec":{"containers":[{"name":"a"}],"containers":[{"name":"b","resources":{"limits":{"cpu":"1"},"limits":{"cpu":"3","cpu":"2"}}}]}}}}`)
+				"spec":{"containers":[{"name":"a"}],"containers":[{"name":"b","resources":{"limits":{"memory":"1Gi"},"limits":{"cpu":"3","cpu":"2"}}}]}}}}`)
 	require.NoError(t, err)
 	r := &d.review.request
 	require.NoError(t, r.fault)
@@ -181,6 +181,7 @@ func TestOfEqualKeysTheLastCounts(t *testing.T) {
 	require.Len(t, r.pod.asking.Containers, 1)
 	require.Equal(t, "b", r.pod.asking.Containers[0].Name)
 	require.EqualValues(t, 2000, r.pod.asking.Containers[0].Now.Limits[0].Amount())
+	require.False(t, r.pod.asking.Containers[0].Now.Limits[1].IsSet())
 }
 
 func TestADeskThatIsUsedAgainRemembersNothing(t *testing.T) {

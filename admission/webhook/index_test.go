@@ -60,7 +60,7 @@ func TestTheIndexAgreesWithASearchThroughAllVPAs(t *testing.T) {
 		index := NewIndex(policy.Cluster{}, logr.Discard())
 		all := map[string]*vpav1.VerticalPodAutoscaler{}
 		for range rapid.IntRange(1, 30).Draw(t, "events") {
-			v := vpa(rapid.SampledFrom([]string{"a", "b", "c", "d"}).Draw(t, "name"))
+			v := vpa(rapid.SampledFrom([]string{"a", "b", "c", "d"}).Draw(t, "name"), recommend("shop", rapid.SampledFrom([]string{"1", "2"}).Draw(t, "cpu"), "1Gi"))
 			if rapid.IntRange(0, 3).Draw(t, "deleted") == 0 {
 				index.drop(v)
 				delete(all, v.Name)

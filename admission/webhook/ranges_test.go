@@ -38,15 +38,15 @@ func TestRangesAreThoseOfTheNamespaceAsTheyAreNow(t *testing.T) {
 				ranges.set(r)
 				all[key] = r
 			}
-		}
-		for _, namespace := range []string{"a", "b"} {
-			var here []*corev1.LimitRange
-			for _, name := range []string{"x", "y"} {
-				if r, ok := all[namespace+"/"+name]; ok {
-					here = append(here, r)
+			for _, namespace := range []string{"a", "b"} {
+				var here []*corev1.LimitRange
+				for _, name := range []string{"x", "y"} {
+					if r, ok := all[namespace+"/"+name]; ok {
+						here = append(here, r)
+					}
 				}
+				require.Equal(t, policy.RangesOf(here), ranges.Of(namespace))
 			}
-			require.Equal(t, policy.RangesOf(here), ranges.Of(namespace))
 		}
 	})
 }
