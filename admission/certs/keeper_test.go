@@ -358,6 +358,36 @@ func TestTheConfigurationDecidesReadinessOnlyWhenItCanBeRead(t *testing.T) {
 	require.ErrorContains(t, k.look(t.Context(), epoch), "has the Service sartor-system/sartor-admission")
 }
 
+func TestMetricsTellTheLeafsEndAndWhetherItIsOfUse(t *testing.T) {
+	k := &Keeper{}
+	now := epoch
+	registry := prometheus.NewRegistry()
+	k.register(registry, func() time.Time { return now })
+	gauges := func() map[string]float64 {
+		families, err := registry.Gather()
+		require.NoError(t, err)
+		found := map[string]float64{}
+		for _, family := range families {
+			found[family.GetName()] = family.Metric[0].Gauge.GetValue()
+		}
+		return found
+	}
+	const expiry, usable = "sartor_admission_certificate_expiry_timestamp_seconds", "sartor_admission_certificate_usable"
+	require.Equal(t, map[string]float64{expiry: 0, usable: 0}, gauges())
+	leaf, err := authority(t, epoch).Leaf(epoch, serverName)
+	require.NoError(t, err)
+	end := float64(epoch.Add(leafLife).Unix())
+	k.replace(leaf, true)
+	require.Equal(t, map[string]float64{expiry: end, usable: 1}, gauges())
+	for name, later := range map[string]time.Duration{"expired": leafLife, "not yet valid": -2 * skew} {
+		now = epoch.Add(later)
+		require.Equal(t, map[string]float64{expiry: end, usable: 0}, gauges(), name)
+	}
+	now = epoch
+	k.replace(leaf, false)
+	require.Equal(t, map[string]float64{expiry: end, usable: 0}, gauges(), "not trusted")
+}
+
 func TestRunEndsWithItsContext(t *testing.T) {
 	ctx, cancel := context.WithCancel(t.Context())
 	cancel()
