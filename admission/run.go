@@ -59,8 +59,12 @@ func run(ctx context.Context, o *options, logs io.Writer) error {
 	if err := ctrlmetrics.Registry.Register(watches); err != nil {
 		return fmt.Errorf("registering metrics: %w", err)
 	}
+	unknown, err := newReader(config, mgr.GetHTTPClient(), mgr.GetScheme(), mgr.GetRESTMapper())
+	if err != nil {
+		return err
+	}
 	pods := webhook.NewHandler(webhook.Config{
-		Owners:      target.NewResolverOf(watches.owners, live, target.NewDiscovery(disco)),
+		Owners:      target.NewResolverOf(watches.owners, unknown, target.NewDiscovery(disco)),
 		VPAs:        scoped{index, &o.scope},
 		LimitRanges: watches.ranges,
 		Synced:      watches.synced.Load,

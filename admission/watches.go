@@ -13,6 +13,7 @@ import (
 	"github.com/go-logr/logr"
 	"github.com/prometheus/client_golang/prometheus"
 	corev1 "k8s.io/api/core/v1"
+	"k8s.io/apimachinery/pkg/api/meta"
 	"k8s.io/apimachinery/pkg/fields"
 	"k8s.io/apimachinery/pkg/runtime"
 	"k8s.io/apimachinery/pkg/runtime/schema"
@@ -62,6 +63,18 @@ func newWatches(config *rest.Config, http *http.Client, scheme *runtime.Scheme, 
 		watch("limitranges", rangeList, cutLimitRange, w.ranges.Into(), "allow to list and watch them: no pod is patched that they may refuse"),
 	)
 	return w, nil
+}
+
+// newReader returns what reads an owner that is not known yet. A pod's creation waits for that, so that no budget of ours
+// holds it back: there are no more reads than new owners, and the API server has a fairness of its own.
+func newReader(config *rest.Config, http *http.Client, scheme *runtime.Scheme, mapper meta.RESTMapper) (client.Reader, error) {
+	free := rest.CopyConfig(config)
+	free.QPS = -1
+	reader, err := client.New(free, client.Options{HTTPClient: http, Scheme: scheme, Mapper: mapper})
+	if err != nil {
+		return nil, fmt.Errorf("making a client for owners: %w", err)
+	}
+	return reader, nil
 }
 
 func watch[T client.Object](kind string, list *toolscache.ListWatch, cut func(T) T, into mirror.Into[T], remedy string) *mirror.Watch {

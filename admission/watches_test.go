@@ -3,6 +3,7 @@ package main
 import (
 	"context"
 	"encoding/json"
+	"fmt"
 	"net/http"
 	"net/http/httptest"
 	"strings"
@@ -15,9 +16,11 @@ import (
 	"github.com/stretchr/testify/require"
 	autoscalingv1 "k8s.io/api/autoscaling/v1"
 	corev1 "k8s.io/api/core/v1"
+	"k8s.io/apimachinery/pkg/api/meta"
 	"k8s.io/apimachinery/pkg/api/resource"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/runtime"
+	"k8s.io/apimachinery/pkg/runtime/schema"
 	vpav1 "k8s.io/autoscaler/vertical-pod-autoscaler/pkg/apis/autoscaling.k8s.io/v1"
 	"k8s.io/client-go/rest"
 
@@ -157,4 +160,29 @@ func TestAVPAIsCutToWhatDecisionsRead(t *testing.T) {
 	require.Nil(t, cut.Labels)
 	cluster := policy.Cluster{Limits: policy.DefaultLimitPolicy()}
 	require.Equal(t, policy.RulesOf(whole, whole.Status.Recommendation, cluster), policy.RulesOf(cut, cut.Status.Recommendation, cluster))
+}
+
+func TestOwnersThatAreNotKnownYetAreReadWithoutABudget(t *testing.T) {
+	gvk := schema.GroupVersionKind{Group: "apps", Version: "v1", Kind: "ReplicaSet"}
+	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		w.Header().Set("Content-Type", "application/json")
+		_ = json.NewEncoder(w).Encode(metav1.PartialObjectMetadata{
+			TypeMeta:   metav1.TypeMeta{Kind: "PartialObjectMetadata", APIVersion: "meta.k8s.io/v1"},
+			ObjectMeta: metav1.ObjectMeta{Namespace: "store", Name: r.URL.Path[strings.LastIndex(r.URL.Path, "/")+1:]},
+		})
+	}))
+	t.Cleanup(server.Close)
+	mapper := meta.NewDefaultRESTMapper(nil)
+	mapper.Add(gvk, meta.RESTScopeNamespace)
+	reader, err := newReader(&rest.Config{Host: server.URL, QPS: 1, Burst: 1}, server.Client(), runtime.NewScheme(), mapper)
+	require.NoError(t, err)
+	resolver := target.NewResolverOf(target.NewOwners(), reader, nil)
+	yes := true
+	for i := range 300 {
+		name := fmt.Sprintf("shop-%d", i)
+		got, found, err := resolver.Topmost(t.Context(), "store", []metav1.OwnerReference{{APIVersion: "apps/v1", Kind: "ReplicaSet", Name: name, Controller: &yes}})
+		require.NoError(t, err)
+		require.True(t, found)
+		require.Equal(t, name, got.Name)
+	}
 }
