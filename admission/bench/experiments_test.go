@@ -10,15 +10,9 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"runtime"
-	"slices"
-	"sync"
-	"sync/atomic"
-	"syscall"
 	"testing"
-	"time"
 
 	admissionv1 "k8s.io/api/admission/v1"
-	autoscalingv1 "k8s.io/api/autoscaling/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/types"
 	"k8s.io/client-go/rest"
@@ -77,47 +71,6 @@ func inProcess(name string, c cluster, n int) experiment {
 	return experiment{name, 5, [2]func() operation{side(newOurs), side(newUpstream)}}
 }
 
-// cost is what one of n calls of f costs.
-func cost(n int, f func()) reading {
-	runtime.GC()
-	var before, after runtime.MemStats
-	runtime.ReadMemStats(&before)
-	start := cpuTime()
-	for range n {
-		f()
-	}
-	took := cpuTime() - start
-	runtime.ReadMemStats(&after)
-	return reading{
-		"cpu":    took / float64(n),
-		"allocs": float64(after.Mallocs-before.Mallocs) / float64(n), "bytes": float64(after.TotalAlloc-before.TotalAlloc) / float64(n),
-	}
-}
-
-// cpuTime is what this process has used, in nanoseconds.
-func cpuTime() float64 {
-	var u syscall.Rusage
-	need(syscall.Getrusage(syscall.RUSAGE_SELF, &u))
-	return float64(u.Utime.Nano() + u.Stime.Nano())
-}
-
-// review asks handler, and checks that there is a patch.
-func review(handler http.Handler, body []byte) {
-	request := httptest.NewRequest(http.MethodPost, "/?timeout=30s", bytes.NewReader(body))
-	request.Header.Set("Content-Type", "application/json")
-	recorder := httptest.NewRecorder()
-	handler.ServeHTTP(recorder, request)
-	need(check(recorder.Code, recorder.Body.Bytes()))
-}
-
-// check is as cheap as it can be: it is measured with both sides.
-func check(status int, answer []byte) error {
-	if status != http.StatusOK || !bytes.Contains(answer, []byte(`"allowed":true,"patch":"`)) {
-		return fmt.Errorf("%d: no patch: %s", status, answer)
-	}
-	return nil
-}
-
 // overHTTPS measures what reviews cost behind TLS, with the client, and how long they take: 4 clients, 500 reviews each.
 func overHTTPS(newHandler func(cluster) http.Handler) func() operation {
 	return func() operation {
@@ -136,34 +89,6 @@ func overHTTPS(newHandler func(cluster) http.Handler) func() operation {
 				return errors.Join(err, response.Body.Close(), check(response.StatusCode, answer))
 			})
 		}
-	}
-}
-
-// concurrently calls f n times from so many goroutines. It tells what a call costs and how long it takes, in nanoseconds, and
-// how much of the processors' time was used.
-func concurrently(clients, n int, f func(i int) error) reading {
-	var (
-		next    atomic.Int64
-		group   sync.WaitGroup
-		latency = make([]float64, n)
-		start   = time.Now()
-		cpu     = cpuTime()
-	)
-	for range clients {
-		group.Go(func() {
-			for i := int(next.Add(1)) - 1; i < n; i = int(next.Add(1)) - 1 {
-				began := time.Now()
-				need(f(i))
-				latency[i] = float64(time.Since(began))
-			}
-		})
-	}
-	group.Wait()
-	took, used := float64(time.Since(start)), cpuTime()-cpu
-	slices.Sort(latency)
-	return reading{
-		"cpu": used / float64(n), "each": took / float64(n), "p99": latency[n*99/100],
-		"busy": used / took / float64(min(clients, runtime.GOMAXPROCS(0))),
 	}
 }
 
@@ -188,49 +113,6 @@ func burst(newHandler func(cluster) http.Handler, n int) func() operation {
 	}
 }
 
-// apiServer knows Rollouts, and takes 2 ms for a /scale.
-type apiServer struct{ reads atomic.Int64 }
-
-func (a *apiServer) ServeHTTP(w http.ResponseWriter, r *http.Request) {
-	const group, version = "argoproj.io", "argoproj.io/v1alpha1"
-	var answer any
-	switch r.URL.Path {
-	case "/api":
-		answer = metav1.APIVersions{TypeMeta: metav1.TypeMeta{Kind: "APIVersions"}, Versions: []string{"v1"}}
-	case "/apis":
-		served := metav1.GroupVersionForDiscovery{GroupVersion: version, Version: "v1alpha1"}
-		answer = metav1.APIGroupList{
-			TypeMeta: metav1.TypeMeta{Kind: "APIGroupList", APIVersion: "v1"},
-			Groups:   []metav1.APIGroup{{Name: group, Versions: []metav1.GroupVersionForDiscovery{served}, PreferredVersion: served}},
-		}
-	case "/api/v1":
-		answer = metav1.APIResourceList{TypeMeta: metav1.TypeMeta{Kind: "APIResourceList", APIVersion: "v1"}, GroupVersion: "v1"}
-	case "/apis/" + version:
-		answer = metav1.APIResourceList{
-			TypeMeta: metav1.TypeMeta{Kind: "APIResourceList", APIVersion: "v1"}, GroupVersion: version,
-			APIResources: []metav1.APIResource{
-				{Name: "rollouts", Namespaced: true, Kind: "Rollout", Verbs: metav1.Verbs{"get"}},
-				{Name: "rollouts/scale", Namespaced: true, Kind: "Scale", Group: "autoscaling", Version: "v1", Verbs: metav1.Verbs{"get"}},
-			},
-		}
-	default:
-		var name string
-		if _, err := fmt.Sscanf(r.URL.Path, "/apis/"+version+"/namespaces/"+namespace+"/rollouts/%s", &name); err != nil {
-			http.NotFound(w, r)
-			return
-		}
-		name = name[:len(name)-len("/scale")]
-		time.Sleep(2 * time.Millisecond)
-		answer = autoscalingv1.Scale{
-			TypeMeta: metav1.TypeMeta{Kind: "Scale", APIVersion: "autoscaling/v1"}, ObjectMeta: metav1.ObjectMeta{Namespace: namespace, Name: name},
-			Status: autoscalingv1.ScaleStatus{Selector: "env=prod,app.kubernetes.io/name=" + name},
-		}
-	}
-	a.reads.Add(1)
-	w.Header().Set("Content-Type", "application/json")
-	need(json.NewEncoder(w).Encode(answer))
-}
-
 // heap measures what 100 000 ReplicaSets take, of 10 000 Deployments. No two objects that come share a string.
 func heap() operation {
 	const replicaSets, each = 100_000, 10
@@ -252,16 +134,6 @@ func heap() operation {
 	}
 }
 
-// liveHeap is what can be reached, in bytes.
-func liveHeap() float64 {
-	for range 3 {
-		runtime.GC() // what pools hold goes with the second
-	}
-	var m runtime.MemStats
-	runtime.ReadMemStats(&m)
-	return float64(m.HeapAlloc)
-}
-
 // TestEverySideOfEveryExperimentWorks runs small ones, so that the report does not rot.
 func TestEverySideOfEveryExperimentWorks(t *testing.T) {
 	for _, newHandler := range []func(cluster) http.Handler{newOurs, newUpstream} {
@@ -278,48 +150,5 @@ func TestEverySideOfEveryExperimentWorks(t *testing.T) {
 			}
 		}
 		burst(newHandler, 4)()
-	}
-}
-
-// TestABurstOf10000RolloutPodsIsNotThrottledByOurClient counts what the API server is asked. How long it takes is in the report.
-func TestABurstOf10000RolloutPodsIsNotThrottledByOurClient(t *testing.T) {
-	api := &apiServer{}
-	server := httptest.NewServer(api)
-	defer server.Close()
-	handler := newOurs(cluster{vpas: 100, workloads: 100, kind: rollout, server: &rest.Config{Host: server.URL, QPS: 50, Burst: 100}})
-	bodies := make([][]byte, 100)
-	for i := range bodies {
-		bodies[i] = newReview(newPod(i))
-	}
-	concurrently(16, 10_000, func(i int) error { review(handler, bodies[i%len(bodies)]); return nil })
-	if reads := api.reads.Load(); reads != 1 {
-		t.Errorf("the API server was asked %d times", reads)
-	}
-}
-
-func TestAReadThatFailedOnceIsTriedAgainByTheNextPod(t *testing.T) {
-	api := &apiServer{}
-	var fails atomic.Bool
-	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		if fails.Load() {
-			http.Error(w, "etcdserver: leader changed", http.StatusInternalServerError)
-			return
-		}
-		api.ServeHTTP(w, r)
-	}))
-	defer server.Close()
-	handler := newOurs(cluster{vpas: 1, workloads: 1, kind: rollout, server: &rest.Config{Host: server.URL}})
-	patched := func() bool {
-		recorder := httptest.NewRecorder()
-		handler.ServeHTTP(recorder, httptest.NewRequest(http.MethodPost, "/?timeout=2s", bytes.NewReader(newReview(newPod(0)))))
-		return check(recorder.Code, recorder.Body.Bytes()) == nil
-	}
-	fails.Store(true)
-	if patched() {
-		t.Error("patched though nobody could tell whose pod it is")
-	}
-	fails.Store(false)
-	if !patched() {
-		t.Error("the failure was remembered")
 	}
 }
