@@ -78,6 +78,7 @@ e2e: ## End-to-end tests: the story on real clusters, beside upstream's own prog
 update-golden: ## Write golden files and docs/flags.md anew; read the diff before you commit it
 	$(GO) test ./recommender/loop -update
 	$(GO) test ./recommender/explain -update
+	$(GO) test ./admission/validation -update
 	cd e2e && $(GO) test ./scenarios -run TestWhatKubectlTells -update
 	$(GO) test -p 1 ./recommender ./admission -run TestFlagsAreDocumented -update
 
