@@ -47,7 +47,6 @@ func (p *programs) evictOnce(t *testing.T) {
 		// Pods that are within bounds, too, may be evicted after a moment, when they are 10 % off the target: a
 		// webhook that gives more than the recommender announces would have its pods evicted for ever.
 		"--in-recommendation-bounds-eviction-lifetime-threshold=1s",
-		"--use-admission-controller-status=false", // which lease says that upstream's webhook is there
 	)
 	require.NoError(t, err)
 	defer stop(t, recommender, updater)
