@@ -69,7 +69,7 @@ func DefaultOptions() Options {
 		Labels:       Labels{Namespace: "namespace", Pod: "pod", Container: "container"},
 		Concurrency:  2,
 		QPS:          50,
-		MaxSeries:    2000,
+		MaxSeries:    4000,
 		MaxSamples:   50_000_000, // what Prometheus gives at most unless it is told otherwise
 	}
 }
