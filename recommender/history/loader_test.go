@@ -110,9 +110,13 @@ func window(name string, length time.Duration) Window {
 	return Window{Workload: Workload{Namespace: name[:1], Kind: "Deployment", Name: name}, From: begin.Add(-length), To: begin.Add(10 * time.Second), Containers: 1}
 }
 
-// running returns a loader that runs until the test ends, in the test's own time.
-func running(t *testing.T, s Source) *Loader {
+// running returns a loader that runs until the test ends, in the test's own time. What is asked for before is there when it
+// begins.
+func running(t *testing.T, s Source, before ...func(*Loader)) *Loader {
 	l := NewLoader(s, Options{Concurrency: 2, MaxSeries: 20, Aggregate: aggregate.DefaultOptions()}, time.Now, testr.New(t))
+	for _, ask := range before {
+		ask(l)
+	}
 	ctx, cancel := context.WithCancel(t.Context())
 	done := make(chan struct{})
 	go func() { defer close(done); l.Run(ctx) }()
@@ -282,10 +286,11 @@ func TestWhatIsTooMuchIsHalvedUntilItFits(t *testing.T) {
 			}
 			return nil
 		}
-		l := running(t, s)
-		for name := range s.cores {
-			l.Want(vpa(name), window(name, 48*time.Hour))
-		}
+		l := running(t, s, func(l *Loader) {
+			for name := range s.cores {
+				l.Want(vpa(name), window(name, 48*time.Hour))
+			}
+		})
 		began := time.Now()
 		answers := complete(t, l, 4)
 		require.Less(t, time.Since(began), time.Second, "it is asked for less at once")
@@ -306,10 +311,11 @@ func TestWhatIsTooMuchIsHalvedUntilItFits(t *testing.T) {
 func TestSmallNamespacesAreReadWholeAndTogether(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s := &store{cores: map[string]int32{"aa": 1, "bb": 2, "b2": 3, "cc": 4, "c2": 5, "dd": 6}, sizes: map[string]int{"a": 1, "b": 4, "c": 4, "d": 100}}
-		l := running(t, s)
-		for _, name := range []string{"aa", "bb", "b2", "cc", "c2", "dd"} {
-			l.Want(vpa(name), window(name, 10*time.Hour))
-		}
+		l := running(t, s, func(l *Loader) {
+			for _, name := range []string{"aa", "bb", "b2", "cc", "c2", "dd"} {
+				l.Want(vpa(name), window(name, 10*time.Hour))
+			}
+		})
 		answers := complete(t, l, 6)
 		for name, cores := range s.cores {
 			require.InEpsilon(t, float64(cores), last(answers[name]).Usage.Aggregate("app").CPU.Percentile(0.9), 0.06, name)
@@ -363,12 +369,13 @@ func TestVeryManyOddPodsAreFoundAmongAll(t *testing.T) {
 func TestWhatARestartMissedIsReadTogetherAndExactly(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s := &store{cores: map[string]int32{"aa": 1, "ab": 2}, sizes: map[string]int{"a": 2}}
-		l := running(t, s)
-		for i, name := range []string{"aa", "ab"} {
-			w := window(name, 192*time.Hour)
-			w.Known = Interval{w.From, begin.Add(-time.Duration(10+i) * time.Minute)}
-			l.Want(vpa(name), w)
-		}
+		l := running(t, s, func(l *Loader) {
+			for i, name := range []string{"aa", "ab"} {
+				w := window(name, 192*time.Hour)
+				w.Known = Interval{w.From, begin.Add(-time.Duration(10+i) * time.Minute)}
+				l.Want(vpa(name), w)
+			}
+		})
 		answers := complete(t, l, 2)
 		require.Equal(t, 10, last(answers["aa"]).Usage.Aggregate("app").Samples())
 		require.Equal(t, 11, last(answers["ab"]).Usage.Aggregate("app").Samples())
@@ -405,9 +412,10 @@ func TestASourceThatIsNotReadyIsAskedAgainAndEverybodyIsTold(t *testing.T) {
 			}
 			return nil
 		}
-		l := running(t, s)
-		l.Want(vpa("shop"), window("shop", time.Hour))
-		l.Want(vpa("web"), window("web", time.Hour))
+		l := running(t, s, func(l *Loader) {
+			l.Want(vpa("shop"), window("shop", time.Hour))
+			l.Want(vpa("web"), window("web", time.Hour))
+		})
 		answers := complete(t, l, 2)
 		for _, name := range []string{"shop", "web"} {
 			require.Len(t, answers[name], 2, "the same trouble is told once")
