@@ -137,12 +137,17 @@ func (l *Loop) replace(newest, now time.Time) {
 		t := l.vpas[name]
 		// The minute that live metrics ended in is theirs.
 		from := latest(latest(t.since, t.filled), l.heard.Add(time.Minute-1).Truncate(time.Minute))
+		from = latest(from, to.Add(-mostRecent))
 		if t.targetErr == nil && len(t.group.pods) > 0 && from.Before(to) {
 			l.history.WantRecent(name, l.window(t, from, to))
 			l.replaced = now
 		}
 	}
 }
+
+// mostRecent is the longest time of which recent samples are asked for. They are held one by one,
+// and where Prometheus was away as long as live metrics were, they would be very many.
+const mostRecent = time.Hour
 
 // staleAfter is the age from which the newest live sample tells of trouble: five rounds, and more than the minute that
 // metrics-server may be apart.

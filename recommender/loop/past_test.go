@@ -233,3 +233,16 @@ func TestPrometheusStandsInForLiveMetrics(t *testing.T) {
 		})
 	}
 }
+
+func TestWhereBothWereAwayForLongOnlyTheLastHourIsAskedFor(t *testing.T) {
+	w := newWorld(t, true)
+	w.vpa("shop", nil)
+	w.pod("shop", "shop")
+	w.loop.started.Store(w.clock.Unix())
+	for range 5 * 60 {
+		w.tick()
+	}
+	asked, ok := w.recent[shopKey]
+	require.True(t, ok)
+	require.Equal(t, time.Hour, asked.To.Sub(asked.From))
+}
