@@ -27,7 +27,9 @@ type service struct {
 	more      string  // of the VPA's spec, in YAML's flow style, such as "resourcePolicy: {...}"
 }
 
-// cycle is a part of each hour in which a container used so much.
+// cycle is a part of each hour in which a container used so much. Hours are counted from the end of the past, so
+// that a service is in its first cycle when its past ends, at whatever minute a test runs: its last peak weighs as
+// much as all before together, and one of a burst would move the median when pods that are quiet now have been seen.
 type cycle struct {
 	share float64
 	milli float64
@@ -42,7 +44,8 @@ func checkpoint(s service, end time.Time) *vpav1.VerticalPodAutoscalerCheckpoint
 	container := model.NewContainerState(nil, aggregate)
 	random := rand.New(rand.NewPCG(7, uint64(len(s.name))))
 	for at := end.Add(-pastDays * 24 * time.Hour); !at.After(end); at = at.Add(time.Minute) {
-		part := float64(at.Minute()) / 60
+		part := at.Sub(end.Add(-pastDays*24*time.Hour)).Minutes() / 60
+		part -= math.Floor(part)
 		now := s.past[len(s.past)-1]
 		for _, c := range s.past {
 			if part -= c.share; part < 0 {
