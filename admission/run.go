@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"github.com/go-logr/logr"
+	"github.com/prometheus/client_golang/prometheus"
 	"golang.org/x/sync/errgroup"
 	"k8s.io/client-go/discovery"
 	"k8s.io/client-go/rest"
@@ -74,6 +75,7 @@ func run(ctx context.Context, o *options, logs io.Writer) error {
 	vpas := validation.NewHandler(o.features, log.WithName("validation"), ctrlmetrics.Registry)
 	server := o.newServer(routes(pods, vpas), certificates, log.WithName("server"))
 	ready := readiness(ctx, watches, certificates)
+	ctrlmetrics.Registry.MustRegister(readyGauge(ready))
 	if err := o.addHandlers(mgr, ready); err != nil {
 		return err
 	}
@@ -168,6 +170,19 @@ func readiness(ctx context.Context, w *watches, c certificates) func(time.Time) 
 		}
 		return c.Ready(now)
 	}
+}
+
+// readyGauge tells of each replica what its /readyz does, also where nobody exports the states of pods.
+func readyGauge(ready func(time.Time) error) prometheus.Collector {
+	return prometheus.NewGaugeFunc(prometheus.GaugeOpts{
+		Namespace: "sartor", Subsystem: "admission", Name: "ready",
+		Help: "1 while API servers should call this replica: its caches are synced and its certificate is trusted. Else 0.",
+	}, func() float64 {
+		if ready(time.Now()) != nil {
+			return 0
+		}
+		return 1
+	})
 }
 
 // addHandlers adds to /metrics: /healthz says that the program lives, and /readyz what ready does.

@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"github.com/go-logr/logr"
+	"github.com/prometheus/client_golang/prometheus"
 	vpav1 "k8s.io/autoscaler/vertical-pod-autoscaler/pkg/apis/autoscaling.k8s.io/v1"
 	coordinationv1client "k8s.io/client-go/kubernetes/typed/coordination/v1"
 	"k8s.io/client-go/rest"
@@ -60,6 +61,21 @@ func newReplicas(config *rest.Config, o *options, log logr.Logger) (*replicas, e
 		},
 	}, client, time.Now, log.WithName("leases"))
 	return r, err
+}
+
+// collectors are the metrics that tell which part of the VPAs this process works on. Without leases that is all of them.
+func (r *replicas) collectors() []prometheus.Collector {
+	gauge := func(name, help string, value func() float64) prometheus.Collector {
+		return prometheus.NewGaugeFunc(prometheus.GaugeOpts{Namespace: "vpa_recommender", Name: name, Help: help}, value)
+	}
+	count, held := 1, func() float64 { return 1 }
+	if r != nil {
+		count, held = r.count, func() float64 { return float64(len(r.shards.Held())) }
+	}
+	return []prometheus.Collector{
+		gauge("shards", "Parts that the VPAs are shared by: 1 without --shard-leases.", func() float64 { return float64(count) }),
+		gauge("shards_held", "Parts whose VPAs this replica works on; 0 while it stands by.", held),
+	}
 }
 
 // podNamespace is where Kubernetes tells a pod its namespace.

@@ -63,7 +63,7 @@ func run(ctx context.Context, o *options) error {
 		return err
 	}
 	l := loop.New(o.forLoop(), view, podmetrics.New(metrics, podmetrics.InNamespace(o.scope.Namespace)), past, loop.NewMeter(ctrlmetrics.Registry), time.Now, log.WithName("loop"))
-	ctrlmetrics.Registry.MustRegister(l.Collector())
+	ctrlmetrics.Registry.MustRegister(append(others.collectors(), l.Collector())...)
 	if err := mgr.Add(manager.RunnableFunc(func(ctx context.Context) error {
 		if err := view.WaitForSync(ctx); err != nil {
 			return nil // it ends before it began

@@ -21,6 +21,10 @@ var (
 		[]string{"update_mode", "has_recommendation", "api", "matches_pods", "unsupported_config"}, nil)
 	recommendationDesc = prometheus.NewDesc(namespace+"_recommendation", "What is recommended for a container: cores of CPU, bytes of memory.",
 		[]string{"namespace", "vpa", "container", "resource", "bound"}, nil)
+	targetDesc = prometheus.NewDesc(namespace+"_vpa_target_info", "Always 1: what a VPA recommends for, to find its pods by their owners.",
+		[]string{"namespace", "vpa", "target_kind", "target_name"}, nil)
+	conditionDesc = prometheus.NewDesc(namespace+"_vpa_condition", "Conditions of a VPA, with their reasons: 1 while true, else 0.",
+		[]string{"namespace", "vpa", "condition", "reason"}, nil)
 )
 
 // Collector returns the metrics that tell of VPAs. It shows nothing while this process does not work on any.
@@ -30,6 +34,8 @@ func (l *Loop) Collector() prometheus.Collector { return collector{l} }
 func (c collector) Describe(ch chan<- *prometheus.Desc) {
 	ch <- objectsDesc
 	ch <- recommendationDesc
+	ch <- targetDesc
+	ch <- conditionDesc
 }
 
 // Collect implements prometheus.Collector.
@@ -46,6 +52,10 @@ func (c collector) Collect(ch chan<- prometheus.Metric) {
 	for _, vpa := range vpas {
 		counts[kindOf(vpa)]++
 		collectRecommendation(ch, vpa)
+		collectConditions(ch, vpa)
+		if ref := vpa.Spec.TargetRef; ref != nil {
+			ch <- prometheus.MustNewConstMetric(targetDesc, prometheus.GaugeValue, 1, vpa.Namespace, vpa.Name, ref.Kind, ref.Name)
+		}
 	}
 	for kind, n := range counts {
 		ch <- prometheus.MustNewConstMetric(objectsDesc, prometheus.GaugeValue, float64(n),
@@ -82,8 +92,13 @@ func collectRecommendation(ch chan<- prometheus.Metric, vpa *vpav1.VerticalPodAu
 	if vpa.Status.Recommendation == nil {
 		return
 	}
-	for i := range vpa.Status.Recommendation.ContainerRecommendations {
-		rec := &vpa.Status.Recommendation.ContainerRecommendations[i]
+	all := vpa.Status.Recommendation.ContainerRecommendations
+	for i := range all {
+		rec := &all[i]
+		// A status may be anybody's. Two series of the same labels would take all metrics with them.
+		if slices.ContainsFunc(all[:i], func(r vpav1.RecommendedContainerResources) bool { return r.ContainerName == rec.ContainerName }) {
+			continue
+		}
 		for bound, list := range map[string]corev1.ResourceList{
 			"target": rec.Target, "lower_bound": rec.LowerBound, "upper_bound": rec.UpperBound, "uncapped_target": rec.UncappedTarget,
 		} {
@@ -93,5 +108,18 @@ func collectRecommendation(ch chan<- prometheus.Metric, vpa *vpav1.VerticalPodAu
 					vpa.Namespace, vpa.Name, rec.ContainerName, string(name), bound)
 			}
 		}
+	}
+}
+
+func collectConditions(ch chan<- prometheus.Metric, vpa *vpav1.VerticalPodAutoscaler) {
+	for i, c := range vpa.Status.Conditions {
+		if slices.ContainsFunc(vpa.Status.Conditions[:i], func(other vpav1.VerticalPodAutoscalerCondition) bool { return other.Type == c.Type }) {
+			continue
+		}
+		value := 0.0
+		if c.Status == corev1.ConditionTrue {
+			value = 1
+		}
+		ch <- prometheus.MustNewConstMetric(conditionDesc, prometheus.GaugeValue, value, vpa.Namespace, vpa.Name, string(c.Type), c.Reason)
 	}
 }

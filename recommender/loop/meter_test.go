@@ -45,13 +45,33 @@ vpa_recommender_recommendation{bound="uncapped_target",container="shop",namespac
 vpa_recommender_recommendation{bound="uncapped_target",container="shop",namespace="store",resource="memory",vpa="shop"} 8.65936536e+08
 vpa_recommender_recommendation{bound="upper_bound",container="shop",namespace="store",resource="cpu",vpa="shop"} 4
 vpa_recommender_recommendation{bound="upper_bound",container="shop",namespace="store",resource="memory",vpa="shop"} 4.294967296e+09
+# HELP vpa_recommender_vpa_condition Conditions of a VPA, with their reasons: 1 while true, else 0.
+# TYPE vpa_recommender_vpa_condition gauge
+vpa_recommender_vpa_condition{condition="ConfigUnsupported",namespace="store",reason="TargetRefInvalid",vpa="broken"} 1
+vpa_recommender_vpa_condition{condition="LowConfidence",namespace="store",reason="ShortHistory",vpa="shop"} 1
+vpa_recommender_vpa_condition{condition="RecommendationProvided",namespace="store",reason="ConfigUnsupported",vpa="broken"} 0
+vpa_recommender_vpa_condition{condition="RecommendationProvided",namespace="store",reason="RecommendationProvided",vpa="shop"} 1
 # HELP vpa_recommender_vpa_objects_count Number of VPA objects present in the cluster.
 # TYPE vpa_recommender_vpa_objects_count gauge
 vpa_recommender_vpa_objects_count{api="v1",has_recommendation="false",matches_pods="true",unsupported_config="true",update_mode="Recreate"} 1
 vpa_recommender_vpa_objects_count{api="v1",has_recommendation="true",matches_pods="true",unsupported_config="false",update_mode="Recreate"} 1
+# HELP vpa_recommender_vpa_target_info Always 1: what a VPA recommends for, to find its pods by their owners.
+# TYPE vpa_recommender_vpa_target_info gauge
+vpa_recommender_vpa_target_info{namespace="store",target_kind="Deployment",target_name="shop",vpa="shop"} 1
 # HELP vpa_recommender_writes_total Objects written to the API server, and attempts that failed.
 # TYPE vpa_recommender_writes_total counter
 vpa_recommender_writes_total{kind="status",result="ok"} 3
 `), "vpa_recommender_aggregate_container_states_count", "vpa_recommender_metric_server_responses", "vpa_recommender_metric_server_values_dropped_total",
-		"vpa_recommender_recommendation", "vpa_recommender_vpa_objects_count", "vpa_recommender_writes_total"))
+		"vpa_recommender_recommendation", "vpa_recommender_vpa_objects_count", "vpa_recommender_vpa_condition", "vpa_recommender_vpa_target_info", "vpa_recommender_writes_total"))
+}
+
+func TestAStatusThatNamesAThingTwiceSpoilsNoMetric(t *testing.T) {
+	w := newWorld(t, false)
+	twice := []vpav1.RecommendedContainerResources{{ContainerName: "shop", Target: list("1", "1Gi")}, {ContainerName: "shop", Target: list("2", "2Gi")}}
+	w.vpa("shop", func(v *vpav1.VerticalPodAutoscaler) {
+		v.Status.Recommendation = &vpav1.RecommendedPodResources{ContainerRecommendations: twice}
+		v.Status.Conditions = []vpav1.VerticalPodAutoscalerCondition{{Type: Capped, Reason: "A"}, {Type: Capped, Reason: "A"}}
+	})
+	w.loop.finished.Store(1)
+	require.Equal(t, 2+1, testutil.CollectAndCount(w.loop.Collector(), "vpa_recommender_recommendation", "vpa_recommender_vpa_condition"))
 }
