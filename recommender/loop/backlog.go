@@ -119,7 +119,7 @@ func (l *Loop) writeStatuses(ctx context.Context, batch []*tracked) {
 	for i, t := range batch {
 		switch {
 		case failed[i] != nil:
-			l.meter.writeFailed("status")
+			l.meter.writeFailed(kindStatus)
 			l.log.Error(failed[i], "Status not written, will try again in the next round", "vpa", t.name())
 		case written[i] != nil:
 			l.published(t, written[i], jobs[i])
@@ -145,7 +145,7 @@ func (l *Loop) published(t *tracked, vpa *vpav1.VerticalPodAutoscaler, job *stat
 	for _, e := range eventsOf(before.Status.Conditions, vpa.Status.Conditions) {
 		l.cluster.Event(vpa, e.kind, e.reason, e.message)
 	}
-	l.meter.wrote("status", 1)
+	l.meter.wrote(kindStatus, 1)
 	if before.Status.Recommendation == nil && vpa.Status.Recommendation != nil {
 		l.meter.latency.Observe(l.now().Sub(vpa.CreationTimestamp.Time).Seconds())
 	}

@@ -239,7 +239,7 @@ func (l *Loop) writeCheckpoints(ctx context.Context, batch []*tracked) {
 					failed[i] = err
 					return nil
 				}
-				l.meter.wrote("checkpoint", 1)
+				l.meter.wrote(kindCheckpoint, 1)
 			}
 			return nil
 		})
@@ -249,7 +249,7 @@ func (l *Loop) writeCheckpoints(ctx context.Context, batch []*tracked) {
 		switch {
 		case skipped[i]:
 		case failed[i] != nil:
-			l.meter.writeFailed("checkpoint")
+			l.meter.writeFailed(kindCheckpoint)
 			l.log.Error(failed[i], "Checkpoints not written, will try again in the next round", "vpa", t.name())
 		default:
 			for _, name := range t.usage.Containers() {

@@ -62,12 +62,25 @@ func NewMeter(r prometheus.Registerer) *Meter {
 	}
 	m.history = gauge("history_vpas", "VPAs by how far the reading of their history from Prometheus has come.", "state")
 	m.replaced = counter("recent_samples_total", "Samples that live metrics did not bring and Prometheus did.").WithLabelValues()
+	// Counted from 0, or the first failure would be seen by nobody: an increase needs something before it.
+	for _, kind := range []string{kindStatus, kindCheckpoint} {
+		m.wrote(kind, 0)
+		m.writes.WithLabelValues(kind, "error")
+	}
+	m.responses.WithLabelValues("true", clientName)
+	m.responses.WithLabelValues("false", clientName)
 	r.MustRegister(m.history, m.replaced, m.latency, m.steps, m.aggregates, m.responses, m.dropped, m.newest, m.writes, m.waiting, m.ooms, m.panics, m.checkpoints)
 	return m
 }
 
 // clientName is what upstream calls metrics-server in its metrics.
 const clientName = "metrics-server"
+
+// Kinds of what is written.
+const (
+	kindStatus     = "status"
+	kindCheckpoint = "checkpoint"
+)
 
 // step measures from now until what it returns is called.
 func (m *Meter) step(name string) (done func()) {
@@ -86,8 +99,8 @@ func (m *Meter) state(l *Loop) {
 		m.history.WithLabelValues(name).Set(float64(read[pastState(state)]))
 	}
 	m.aggregates.Set(float64(aggregates))
-	m.waiting.WithLabelValues("status").Set(float64(len(l.backlog.statuses)))
-	m.waiting.WithLabelValues("checkpoint").Set(float64(len(l.backlog.checkpoints)))
+	m.waiting.WithLabelValues(kindStatus).Set(float64(len(l.backlog.statuses)))
+	m.waiting.WithLabelValues(kindCheckpoint).Set(float64(len(l.backlog.checkpoints)))
 }
 
 // live counts an answer of the metrics API.

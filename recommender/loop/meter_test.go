@@ -31,6 +31,7 @@ vpa_recommender_aggregate_container_states_count 1
 # HELP vpa_recommender_metric_server_responses Count of responses to queries to metrics server
 # TYPE vpa_recommender_metric_server_responses counter
 vpa_recommender_metric_server_responses{client_name="metrics-server",is_error="false"} 3
+vpa_recommender_metric_server_responses{client_name="metrics-server",is_error="true"} 0
 # HELP vpa_recommender_metric_server_values_dropped_total Values of the metrics API that were not used, by reason.
 # TYPE vpa_recommender_metric_server_values_dropped_total counter
 vpa_recommender_metric_server_values_dropped_total{reason="from-the-future"} 1
@@ -60,6 +61,9 @@ vpa_recommender_vpa_objects_count{api="v1",has_recommendation="true",matches_pod
 vpa_recommender_vpa_target_info{namespace="store",target_kind="Deployment",target_name="shop",vpa="shop"} 1
 # HELP vpa_recommender_writes_total Objects written to the API server, and attempts that failed.
 # TYPE vpa_recommender_writes_total counter
+vpa_recommender_writes_total{kind="checkpoint",result="error"} 0
+vpa_recommender_writes_total{kind="checkpoint",result="ok"} 0
+vpa_recommender_writes_total{kind="status",result="error"} 0
 vpa_recommender_writes_total{kind="status",result="ok"} 3
 `), "vpa_recommender_aggregate_container_states_count", "vpa_recommender_metric_server_responses", "vpa_recommender_metric_server_values_dropped_total",
 		"vpa_recommender_recommendation", "vpa_recommender_vpa_objects_count", "vpa_recommender_vpa_condition", "vpa_recommender_vpa_target_info", "vpa_recommender_writes_total"))

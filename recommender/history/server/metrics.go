@@ -24,8 +24,9 @@ func Instrument(client *http.Client, r prometheus.Registerer) {
 type metrics struct {
 	queries, dropped *prometheus.CounterVec
 	samples, bytes   prometheus.Counter
-	series, filters  *prometheus.GaugeVec
-	remoteRead       prometheus.Gauge
+	// mixed are the values of a filter's label that are read as one.
+	series, filters, mixed *prometheus.GaugeVec
+	remoteRead             prometheus.Gauge
 }
 
 func newMetrics(r prometheus.Registerer) *metrics {
@@ -40,8 +41,9 @@ func newMetrics(r prometheus.Registerer) *metrics {
 		bytes:      prometheus.NewCounter(counter("read_bytes_total", "Bytes of answers that were read from the server with the history.")),
 		series:     prometheus.NewGaugeVec(gauge("series", "Series of usage that the server had under the filters when it was last looked at, by resource."), []string{"resource"}),
 		filters:    prometheus.NewGaugeVec(gauge("filter_values", "Values of a filter's label that the server has for pods of ours when the filter is left out; above 1, others share their names."), []string{"label"}),
+		mixed:      prometheus.NewGaugeVec(gauge("filter_mixed_values", "Values of a filter's label that the filters let through for one container, at the most; above 1, what others use counts as its usage."), []string{"label"}),
 		remoteRead: prometheus.NewGauge(gauge("remote_read", "1 if history is read by streamed remote read, 0 if by query_range.")),
 	}
-	r.MustRegister(m.queries, m.dropped, m.samples, m.bytes, m.series, m.filters, m.remoteRead)
+	r.MustRegister(m.queries, m.dropped, m.samples, m.bytes, m.series, m.filters, m.mixed, m.remoteRead)
 	return m
 }

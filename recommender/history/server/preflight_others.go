@@ -33,6 +33,7 @@ func (s *Server) findOthers(ctx context.Context, _ *view, at time.Time) error {
 		if err != nil {
 			return err
 		}
+		s.metrics.mixed.WithLabelValues(label).Set(read)
 		if values > read {
 			s.say("others "+label, fmt.Sprintf("%v values of %s answer for the same pods; only %s is read", values, label, texts(filters)))
 		}

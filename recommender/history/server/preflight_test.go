@@ -102,6 +102,8 @@ func TestOthersOfTheSameNamesAreCounted(t *testing.T) {
 	}
 	require.EqualValues(t, 3, testutil.ToFloat64(s.metrics.filters.WithLabelValues("env")), "perf has other pods")
 	require.EqualValues(t, 2, testutil.ToFloat64(s.metrics.filters.WithLabelValues("cluster")))
+	require.EqualValues(t, 1, testutil.ToFloat64(s.metrics.mixed.WithLabelValues("env")))
+	require.EqualValues(t, 2, testutil.ToFloat64(s.metrics.mixed.WithLabelValues("cluster")), "they are read as one")
 	said := strings.Join(l.lines, "\n")
 	require.Contains(t, said, `3 values of env answer for the same pods; only env=\"prod\" is read`)
 	require.Contains(t, said, `cluster=~\"eu|us\",cluster!=\"us-old\" lets 2 values of cluster through for the same pods`)
