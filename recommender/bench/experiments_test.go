@@ -1,78 +1,109 @@
 package bench
 
 import (
+	"flag"
 	"fmt"
 	"testing"
+
+	"github.com/sartor-vpa/sartor/pkg/sidebyside"
 )
 
-// containers100k and containers10k are as many VPAs as have about that many containers.
+var flags = sidebyside.NewFlags(flag.CommandLine)
+
+// TestReport measures both sides of all experiments, and prints what came out:
+//
+//	go test ./recommender/bench -run '^TestReport$' -count=1 -timeout 60m -v -report
+func TestReport(t *testing.T) { flags.Report(t, experiments()) }
+
+// TestEverySideOfEveryExperimentWorks runs them on small clusters, so that the report does not rot.
+func TestEverySideOfEveryExperimentWorks(t *testing.T) { sidebyside.Try(t, experiments(), 2) }
+
+type (
+	experiment = sidebyside.Experiment
+	side       = sidebyside.Side
+	operation  = sidebyside.Operation
+	reading    = sidebyside.Reading
+	row        = sidebyside.Row
+)
+
+var need = sidebyside.Need
+
+// An experiment's size is its number of VPAs: containers100k and containers10k are as many as have about that many containers.
 const (
 	containers100k = 100_000 / containersPerVPA
 	containers10k  = 10_000 / containersPerVPA
 )
 
+// value is what an operation counts itself.
+const value = "value"
+
 // experiments are all that is measured, in the order of the report. Where upstream is slow, the runs are few.
 func experiments() []experiment {
 	list := []experiment{
-		{"add-sample", 1, 7, addSample, upstreamAddSample, one("add-sample", nanoseconds, cpu, nil)},
-		{"percentile", 1, 7, percentile, upstreamPercentile, one("percentile", nanoseconds, cpu, nil)},
-		{"checkpoint-save", 1, 7, checkpointSave, upstreamCheckpointSave, one("checkpoint-save", nanoseconds, cpu, nil)},
-		{"checkpoint-load", 1, 7, checkpointLoad, upstreamCheckpointLoad, one("checkpoint-load", nanoseconds, cpu, nil)},
-		{"heap-per-container-10k", containers10k, 1, heap, upstreamHeap, one("heap-per-container-10k", byteCount, value, atMost(0.2))},
-		{"heap-per-container", containers100k, 1, heap, upstreamHeap, one("heap-per-container", byteCount, value, atMost(0.2))},
-		{"compute-pass-1k", 1_000, 7, computePass, upstreamComputePass, one("compute-pass-1k", milliseconds, cpu, atMost(0.1))},
-		{"compute-pass-10k", 10_000, 5, computePass, upstreamComputePass, one("compute-pass-10k", milliseconds, cpu, atMost(0.1))},
-		{"live-fold", containers100k, 5, liveFold, upstreamLiveFold, one("live-fold", milliseconds, cpu, nil)},
-		{"live-decode", containers100k, 5, liveDecode, upstreamLiveDecode, []row{
-			{name: "live-decode-cpu", unit: milliseconds, of: cpu, target: atMost(0.33)},
-			{name: "live-decode-bytes", unit: megabytes, of: bytes, target: atMost(0.1)},
-		}},
+		{Name: "add-sample", Runs: 7, Ours: addSample, Upstream: upstreamAddSample},
+		{Name: "percentile", Runs: 7, Ours: percentile, Upstream: upstreamPercentile},
+		{Name: "checkpoint-save", Runs: 7, Ours: checkpointSave, Upstream: upstreamCheckpointSave},
+		{Name: "checkpoint-load", Runs: 7, Ours: checkpointLoad, Upstream: upstreamCheckpointLoad},
 	}
-	grow := func(name string, ours, upstream side, target *float64, runs int, sizes ...int) {
-		for _, vpas := range sizes {
-			e := experiment{name: fmt.Sprintf("%s-%d", name, vpas), vpas: vpas, runs: runs, ours: ours, upstream: upstream}
-			if vpas%1000 == 0 {
-				e.name = fmt.Sprintf("%s-%dk", name, vpas/1000)
-			}
-			e.rows = one(e.name, milliseconds, cpu, target)
-			list = append(list, e)
-		}
+	for i, about := range []string{"CPU of one sample into a histogram", "CPU of the three percentiles of an estimate",
+		"CPU of one histogram into a checkpoint", "CPU of one histogram out of a checkpoint"} {
+		list[i].Rows = []row{{Name: list[i].Name, About: about, Of: sidebyside.CPU, Unit: sidebyside.Nanoseconds}}
 	}
-	grow("checkpoint-store", checkpointStore, upstreamCheckpointStore, nil, 3, 250, 500, 1000)
-	grow("checkpoint-store", checkpointStore, upstreamCheckpointStore, atMost(0.02), 1, 2000)
-	grow("pod-load", podLoad, upstreamPodLoad, nil, 3, 1000, 2000)
-	grow("pod-load", podLoad, upstreamPodLoad, atMost(0.02), 1, 4000)
-	grow("checkpoint-load", checkpointsLoad, upstreamCheckpointsLoad, nil, 3, 1000, 2000)
-	grow("checkpoint-load", checkpointsLoad, upstreamCheckpointsLoad, atMost(0.02), 1, 4000)
-	return append(list,
-		experiment{"writes-unchanged", 100, 1, writesUnchanged, nil, []row{{name: "writes-unchanged", unit: writes, of: value, alone: true, target: atMost(0)}}},
-		experiment{"writes-steady", 100, 1, writesSteady, upstreamWritesSteady, one("writes-steady", writes, value, atMost(0.1))},
-	)
+	list = append(list, heaps("heap-per-container-10k", containers10k), heaps("heap-per-container", containers100k),
+		computePasses("compute-pass-1k", 1_000, 7), computePasses("compute-pass-10k", 10_000, 5))
+	list = append(list, live()...)
+	list = append(list, growing("checkpoint-store", "CPU of writing all checkpoints", checkpointStore, upstreamCheckpointStore, 250, 500, 1000, 2000)...)
+	list = append(list, growing("pod-load", "CPU of taking up all pods at start", podLoad, upstreamPodLoad, 1000, 2000, 4000)...)
+	list = append(list, growing("checkpoint-load", "CPU of taking up all checkpoints at start", checkpointsLoad, upstreamCheckpointsLoad, 1000, 2000, 4000)...)
+	return append(list, writes()...)
 }
 
-func atMost(ratio float64) *float64 { return &ratio }
-
-func one(name string, u unit, of func(reading) float64, target *float64) []row {
-	return []row{{name: name, unit: u, of: of, target: target}}
+func heaps(name string, vpas int) experiment {
+	about := fmt.Sprintf("live heap for each of %d containers with a VPA", vpas*containersPerVPA)
+	return experiment{Name: name, Size: vpas, Runs: 1, Ours: heap, Upstream: upstreamHeap, Rows: []row{
+		{Name: name, About: about, Of: value, Unit: sidebyside.ByteCount, Target: sidebyside.AtMost(0.2)}}}
 }
 
-// TestEverySideOfEveryExperimentWorks runs them on small clusters, so that the report does not rot.
-func TestEverySideOfEveryExperimentWorks(t *testing.T) {
-	for _, e := range experiments() {
-		for side, prepare := range e.sides() {
-			if prepare == nil {
-				continue
-			}
-			t.Run(e.name+"/"+sideNames[side], func(t *testing.T) {
-				operate := prepare(min(e.vpas, 2))
-				for range 2 {
-					var m meter
-					operate(&m)
-					if m.reading == (reading{}) && !e.rows[0].alone {
-						t.Error("nothing was measured")
-					}
-				}
-			})
+func computePasses(name string, vpas, runs int) experiment {
+	about := fmt.Sprintf("CPU of the recommendations of %d VPAs", vpas)
+	return experiment{Name: name, Size: vpas, Runs: runs, Ours: computePass, Upstream: upstreamComputePass, Rows: []row{
+		{Name: name, About: about, Of: sidebyside.CPU, Unit: sidebyside.Milliseconds, Target: sidebyside.AtMost(0.1)}}}
+}
+
+// live are the experiments with the metrics API's answer.
+func live() []experiment {
+	return []experiment{
+		{Name: "live-fold", Size: containers100k, Runs: 5, Ours: liveFold, Upstream: upstreamLiveFold, Rows: []row{
+			{Name: "live-fold", About: "CPU of a round of 100 000 containers, decoded", Of: sidebyside.CPU, Unit: sidebyside.Milliseconds}}},
+		{Name: "live-decode", Size: containers100k, Runs: 5, Ours: liveDecode, Upstream: upstreamLiveDecode, Rows: []row{
+			{Name: "live-decode-cpu", About: "CPU of decoding it, the server's share included", Of: sidebyside.CPU, Unit: sidebyside.Milliseconds, Target: sidebyside.AtMost(0.33)},
+			{Name: "live-decode-bytes", About: "what decoding it allocates", Of: sidebyside.Bytes, Unit: sidebyside.Megabytes, Target: sidebyside.AtMost(0.1)}}},
+	}
+}
+
+// growing is an experiment at sizes at which upstream's cost grows with the square; only the largest has a target.
+func growing(name, about string, ours, upstream side, sizes ...int) []experiment {
+	var list []experiment
+	for i, vpas := range sizes {
+		r := row{Name: fmt.Sprintf("%s-%d", name, vpas), About: fmt.Sprintf("%s, %d VPAs", about, vpas), Of: sidebyside.CPU, Unit: sidebyside.Milliseconds}
+		if vpas%1000 == 0 {
+			r.Name = fmt.Sprintf("%s-%dk", name, vpas/1000)
 		}
+		runs := 3
+		if i == len(sizes)-1 {
+			runs, r.Target = 1, sidebyside.AtMost(0.02)
+		}
+		list = append(list, experiment{Name: r.Name, Size: vpas, Runs: runs, Ours: ours, Upstream: upstream, Rows: []row{r}})
+	}
+	return list
+}
+
+// writes are the experiments with what the API server is asked to write in ten loops.
+func writes() []experiment {
+	return []experiment{
+		{Name: "writes-unchanged", Size: 100, Runs: 1, Ours: writesUnchanged, Rows: []row{
+			{Name: "writes-unchanged", About: "in 10 loops without a new sample, 100 VPAs", Of: value, Unit: sidebyside.Writes, Target: sidebyside.AtMost(0)}}},
+		{Name: "writes-steady", Size: 100, Runs: 1, Ours: writesSteady, Upstream: upstreamWritesSteady, Rows: []row{
+			{Name: "writes-steady", About: "in 10 loops of steady usage, 100 VPAs", Of: value, Unit: sidebyside.Writes, Target: sidebyside.AtMost(0.1)}}},
 	}
 }

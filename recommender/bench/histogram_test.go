@@ -34,8 +34,8 @@ func eightDays(add func(value, weight float64, at time.Time)) {
 // addSamples measures add with samples of which each is a second later than the last.
 func addSamples(add func(value, weight float64, at time.Time)) operation {
 	values, at := cores(), historyStart
-	return func(m *meter) {
-		m.measure(repeat, func() {
+	return func(r reading) {
+		r.Measure(repeat, func() {
 			for i := range repeat {
 				at = at.Add(time.Second)
 				add(values[i%len(values)], cpuWeight, at)
@@ -56,9 +56,9 @@ var sink any
 
 // percentiles measures what one estimate reads of a histogram.
 func percentiles(of func([3]float64) [3]float64) operation {
-	return func(m *meter) {
+	return func(r reading) {
 		sum := 0.0
-		m.measure(repeat, func() {
+		r.Measure(repeat, func() {
 			for range repeat {
 				sum += of([3]float64{0.9, 0.5, 0.95})[0]
 			}
@@ -86,8 +86,8 @@ const saves = 1 << 14
 func checkpointSave(int) operation {
 	h := newHistogram()
 	eightDays(h.Add)
-	return func(m *meter) {
-		m.measure(saves, func() {
+	return func(r reading) {
+		r.Measure(saves, func() {
 			for range saves {
 				sink = h.Save()
 			}
@@ -98,8 +98,8 @@ func checkpointSave(int) operation {
 func upstreamCheckpointSave(int) operation {
 	h := newUpstreamHistogram()
 	eightDays(h.AddSample)
-	return func(m *meter) {
-		m.measure(saves, func() {
+	return func(r reading) {
+		r.Measure(saves, func() {
 			for range saves {
 				c, err := h.SaveToChekpoint()
 				need(err)
@@ -113,8 +113,8 @@ func checkpointLoad(int) operation {
 	h := newHistogram()
 	eightDays(h.Add)
 	saved := h.Save()
-	return func(m *meter) {
-		m.measure(saves, func() {
+	return func(r reading) {
+		r.Measure(saves, func() {
 			for range saves {
 				loaded, err := histogram.Load(histogram.CPU, halfLife, saved)
 				need(err)
@@ -129,8 +129,8 @@ func upstreamCheckpointLoad(int) operation {
 	eightDays(h.AddSample)
 	saved, err := h.SaveToChekpoint()
 	need(err)
-	return func(m *meter) {
-		m.measure(saves, func() {
+	return func(r reading) {
+		r.Measure(saves, func() {
 			for range saves {
 				loaded := newUpstreamHistogram()
 				need(loaded.LoadFromCheckpoint(saved))

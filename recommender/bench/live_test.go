@@ -51,9 +51,9 @@ func podMetrics(i int) v1beta1.PodMetrics {
 
 func liveDecode(vpas int) operation {
 	source := podmetrics.New(metricsServer(vpas))
-	return func(m *meter) {
+	return func(r reading) {
 		samples := 0
-		m.measure(1, func() {
+		r.Measure(1, func() {
 			round, err := source.Each(context.Background(), func(usage.Sample) { samples++ })
 			need(err)
 			needCount(round.Pods, vpas*podsPerVPA)
@@ -64,8 +64,8 @@ func liveDecode(vpas int) operation {
 
 func upstreamLiveDecode(vpas int) operation {
 	client := inputmetrics.NewMetricsClient(inputmetrics.NewPodMetricsesSource(metricsServer(vpas)), metav1.NamespaceAll, "bench")
-	return func(m *meter) {
-		m.measure(1, func() {
+	return func(r reading) {
+		r.Measure(1, func() {
 			snapshots, err := client.GetContainersMetrics(context.Background())
 			need(err)
 			needCount(len(snapshots), vpas*containersPerVPA)
@@ -83,10 +83,10 @@ func upstreamLiveFold(vpas int) operation {
 	cluster, live := upstreamModel(newVPAs(vpas), newPods(vpas), 0), newUpstreamLive(vpas)
 	feeder := newUpstreamObjects(nil, nil, nil).feeder(cluster, live)
 	at := historyStart
-	return func(m *meter) {
+	return func(r reading) {
 		at = at.Add(time.Minute)
 		live.advance(at)
-		m.measure(1, func() { feeder.LoadRealTimeMetrics(context.Background()) })
+		r.Measure(1, func() { feeder.LoadRealTimeMetrics(context.Background()) })
 		needCount(len(cluster.Pods()), vpas*podsPerVPA)
 	}
 }

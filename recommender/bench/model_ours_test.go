@@ -13,21 +13,22 @@ import (
 	"k8s.io/autoscaler/vertical-pod-autoscaler/pkg/recommender/model"
 	"k8s.io/autoscaler/vertical-pod-autoscaler/pkg/recommender/routines"
 
+	"github.com/sartor-vpa/sartor/pkg/sidebyside"
 	"github.com/sartor-vpa/sartor/recommender/loop"
 )
 
 // heap counts what the loop holds beside what watching holds: VPAs with their statuses, and the store's pods.
 func heap(vpas int) operation {
-	return func(m *meter) {
+	return func(r reading) {
 		w := newWorld(vpas, newStartedPods(vpas))
 		pods := w.pods
-		before := liveHeap()
+		before := sidebyside.LiveHeap()
 		parts := w.fed(time.Hour)
 		w.live = ourLive{}
 		for _, vpa := range w.vpas {
 			vpa.Status = vpav1.VerticalPodAutoscalerStatus{}
 		}
-		m.Value = (liveHeap() - before) / float64(vpas*containersPerVPA)
+		r[value] = (sidebyside.LiveHeap() - before) / float64(vpas*containersPerVPA)
 		runtime.KeepAlive(parts)
 		runtime.KeepAlive(pods)
 	}
@@ -36,9 +37,9 @@ func heap(vpas int) operation {
 func computePass(vpas int) operation {
 	w := newWorld(vpas, newStartedPods(vpas))
 	parts := w.fed(time.Hour)
-	return func(m *meter) {
+	return func(r reading) {
 		w.minute(parts)
-		m.measure(1, parts.Review)
+		r.Measure(1, parts.Review)
 		parts.Write(context.Background())
 		needRecommendations(w.vpas)
 	}
@@ -55,20 +56,20 @@ func liveFold(vpas int) operation {
 	parts := w.parts(ourOptions())
 	begin(parts)
 	w.live = newOurLive(vpas)
-	return func(m *meter) {
+	return func(r reading) {
 		w.clock = w.clock.Add(time.Minute)
 		w.live.advance(w.clock)
-		m.measure(1, func() { parts.Fold(context.Background()) })
+		r.Measure(1, func() { parts.Fold(context.Background()) })
 	}
 }
 
 func checkpointStore(vpas int) operation {
 	w := newWorld(vpas, newStartedPods(vpas))
 	parts := w.fed(time.Hour)
-	return func(m *meter) {
+	return func(r reading) {
 		w.minute(parts)
 		before := w.api.written.Load()
-		m.measure(1, func() {
+		r.Measure(1, func() {
 			parts.SaveAll()
 			parts.Write(context.Background())
 		})
@@ -78,12 +79,12 @@ func checkpointStore(vpas int) operation {
 
 func checkpointsLoad(vpas int) operation {
 	checkpoints := newCheckpoints(vpas)
-	return func(m *meter) {
+	return func(r reading) {
 		w := newWorld(vpas, newStartedPods(vpas))
 		w.clock, w.checkpoints = historyStart.Add(historyLength), checkpoints
 		parts := w.parts(ourOptions())
 		parts.Match(context.Background())
-		m.measure(1, func() { parts.Track(context.Background()) })
+		r.Measure(1, func() { parts.Track(context.Background()) })
 		parts.Review()
 		parts.Write(context.Background())
 		needRecommendations(w.vpas)
@@ -108,27 +109,27 @@ func whole(p loop.Parts) []func(context.Context) {
 }
 
 func writesUnchanged(vpas int) operation {
-	return func(m *meter) {
+	return func(r reading) {
 		w := newWorld(vpas, newStartedPods(vpas))
 		parts := w.fed(time.Hour)
 		parts.SaveAll()
 		parts.Write(context.Background())
 		before := w.written()
 		w.rounds(whole(parts), steadyLoops)
-		m.Value = w.written() - before
+		r[value] = w.written() - before
 	}
 }
 
 // writesSteady counts when checkpoints, which were first written together, are spread.
 func writesSteady(vpas int) operation {
-	return func(m *meter) {
+	return func(r reading) {
 		w := newWorld(vpas, newStartedPods(vpas))
 		parts := w.fed(time.Minute)
 		fresh := append([]func(context.Context){func(context.Context) { w.live.advance(w.clock) }}, whole(parts)...)
 		w.rounds(fresh, 3*steadyLoops)
 		before := w.written()
 		w.rounds(fresh, steadyLoops)
-		m.Value = w.written() - before
+		r[value] = w.written() - before
 	}
 }
 

@@ -12,16 +12,18 @@ import (
 	"k8s.io/autoscaler/vertical-pod-autoscaler/pkg/recommender/logic"
 	"k8s.io/autoscaler/vertical-pod-autoscaler/pkg/recommender/model"
 	"k8s.io/autoscaler/vertical-pod-autoscaler/pkg/recommender/routines"
+
+	"github.com/sartor-vpa/sartor/pkg/sidebyside"
 )
 
 // upstreamHeap counts what the model holds beside the API objects, which both programs have anyway.
 func upstreamHeap(vpas int) operation {
 	objects, pods := newVPAs(vpas), newPods(vpas)
-	return func(m *meter) {
-		before := liveHeap()
+	return func(r reading) {
+		before := sidebyside.LiveHeap()
 		cluster := upstreamModel(objects, pods, time.Hour)
 		upstreamRecommender(cluster, nil, &writesCounted{}).UpdateVPAs() // the model has each recommendation, too
-		m.Value = (liveHeap() - before) / float64(vpas*containersPerVPA)
+		r[value] = (sidebyside.LiveHeap() - before) / float64(vpas*containersPerVPA)
 		runtime.KeepAlive(cluster)
 		runtime.KeepAlive(objects)
 		runtime.KeepAlive(pods)
@@ -37,12 +39,12 @@ func upstreamComputePass(vpas int) operation {
 		byID[model.VpaID{Namespace: vpa.Namespace, VpaName: vpa.Name}] = vpa
 	}
 	estimator, capping, at := upstreamEstimator(), upstreamCapping(), historyStart.Add(historyLength)
-	return func(m *meter) {
+	return func(r reading) {
 		at = at.Add(time.Minute)
 		live.advance(at)
 		feeder.LoadRealTimeMetrics(context.Background())
 		containers := 0
-		m.measure(1, func() {
+		r.Measure(1, func() {
 			for id, vpa := range cluster.VPAs() {
 				estimate := estimator.GetRecommendedPodResources(routines.GetContainerNameToAggregateStateMap(vpa))
 				listed := logic.MapToListOfRecommendedContainerResources(estimate, upstreamFormat)
@@ -55,10 +57,10 @@ func upstreamComputePass(vpas int) operation {
 
 func upstreamCheckpointStore(vpas int) operation {
 	cluster := upstreamModel(newVPAs(vpas), newPods(vpas), time.Hour)
-	return func(m *meter) {
+	return func(r reading) {
 		client := &writesCounted{}
 		writer := checkpoint.NewCheckpointWriter(cluster, client)
-		m.measure(1, func() { writer.StoreCheckpoints(context.Background(), upstreamWorkers) })
+		r.Measure(1, func() { writer.StoreCheckpoints(context.Background(), upstreamWorkers) })
 		needCount(int(client.checkpoints.Load()), vpas*containersPerPod)
 	}
 }
@@ -68,21 +70,21 @@ const upstreamWorkers = 10
 
 func upstreamPodLoad(vpas int) operation {
 	objects := newUpstreamObjects(newVPAs(vpas), newPods(vpas), nil)
-	return func(m *meter) {
+	return func(r reading) {
 		cluster := model.NewClusterState(time.Hour)
 		feeder := objects.feeder(cluster, nil)
 		feeder.LoadVPAs(context.Background())
-		m.measure(1, feeder.LoadPods)
+		r.Measure(1, feeder.LoadPods)
 		needCount(len(cluster.Pods()), vpas*podsPerVPA)
 	}
 }
 
 func upstreamCheckpointsLoad(vpas int) operation {
 	objects := newUpstreamObjects(newVPAs(vpas), nil, newCheckpoints(vpas))
-	return func(m *meter) {
+	return func(r reading) {
 		cluster := model.NewClusterState(time.Hour)
 		feeder := objects.feeder(cluster, nil)
-		m.measure(1, func() { feeder.InitFromCheckpoints(context.Background()) })
+		r.Measure(1, func() { feeder.InitFromCheckpoints(context.Background()) })
 		loaded := 0
 		for _, vpa := range cluster.VPAs() {
 			loaded += len(vpa.ContainersInitialAggregateState)
@@ -138,7 +140,7 @@ const steadyLoops = 10
 // upstreamWritesSteady counts the writes of loops in which every container goes on as before. The status that is written
 // comes back with the next loop, as from the API server.
 func upstreamWritesSteady(vpas int) operation {
-	return func(m *meter) {
+	return func(r reading) {
 		objects, pods := newVPAs(vpas), newPods(vpas)
 		cluster, live, client := upstreamModel(objects, pods, time.Minute), newUpstreamLive(vpas), &writesCounted{}
 		feeder := newUpstreamObjects(objects, pods, nil).feeder(cluster, live)
@@ -150,6 +152,6 @@ func upstreamWritesSteady(vpas int) operation {
 				vpa.Status = *cluster.VPAs()[model.VpaID{Namespace: vpa.Namespace, VpaName: vpa.Name}].AsStatus()
 			}
 		}
-		m.Value = client.total()
+		r[value] = client.total()
 	}
 }

@@ -37,7 +37,7 @@ import (
 // read from the API server on both sides: they are in an informer of upstream's, and in our view of the cluster.
 func podLoad(vpas int) operation {
 	k := newKubernetes(vpas)
-	return func(m *meter) {
+	return func(r reading) {
 		w := newWorld(vpas, nil)
 		view, err := cluster.NewWithOptions(k, target.NewResolver(k.owners, k.owners, nil),
 			cluster.Options{Recommender: cluster.DefaultRecommender}, logr.Discard())
@@ -50,7 +50,7 @@ func podLoad(vpas int) operation {
 		ended := make(chan error)
 		go func() { ended <- view.Start(ctx) }()
 		need(view.WaitForSync(ctx))
-		m.measure(1, func() { begin(parts) })
+		r.Measure(1, func() { begin(parts) })
 		cancel()
 		need(<-ended)
 		needCount(loaded.told, vpas*podsPerVPA)

@@ -1,4 +1,4 @@
-package bench
+package sidebyside
 
 import (
 	"bufio"
@@ -10,20 +10,20 @@ import (
 	"strings"
 )
 
-// serve is one side's process: it prepares, and answers each line with a reading.
-func serve(name string, in io.Reader, out io.Writer) error {
-	operate, err := prepare(name)
+// serve is one side's process: it prepares, says so with an empty reading, and answers each line with a reading.
+func serve(experiments []Experiment, name string, in io.Reader, out io.Writer) error {
+	operate, err := prepare(experiments, name)
 	if err != nil {
 		return err
 	}
 	answers := json.NewEncoder(out)
-	if err := answers.Encode(reading{}); err != nil {
+	if err := answers.Encode(Reading{}); err != nil {
 		return err
 	}
 	for requests := bufio.NewScanner(in); requests.Scan(); {
-		var m meter
-		operate(&m)
-		if err := answers.Encode(m.reading); err != nil {
+		r := Reading{}
+		operate(r)
+		if err := answers.Encode(r); err != nil {
 			return err
 		}
 	}
@@ -31,15 +31,15 @@ func serve(name string, in io.Reader, out io.Writer) error {
 }
 
 // prepare makes the side that a name like "live-decode/ours" stands for.
-func prepare(name string) (operation, error) {
-	for _, e := range experiments() {
+func prepare(experiments []Experiment, name string) (Operation, error) {
+	for _, e := range experiments {
 		for side, prepare := range e.sides() {
-			if prepare != nil && name == e.name+"/"+sideNames[side] {
-				return prepare(e.vpas), nil
+			if prepare != nil && name == e.Name+"/"+sideNames[side] {
+				return prepare(e.Size), nil
 			}
 		}
 	}
-	return nil, fmt.Errorf("there is no side %q", name)
+	return nil, fmt.Errorf("-child=%s: there is no such side", name)
 }
 
 // process is a side at work.
@@ -50,12 +50,13 @@ type process struct {
 	out  *bufio.Scanner
 }
 
-func start(name string) (*process, error) {
+// start runs this binary again, with that test alone.
+func start(test, name string) (*process, error) {
 	self, err := os.Executable()
 	if err != nil {
 		return nil, err
 	}
-	cmd := exec.Command(self, "-test.run=^TestReport$", "-test.timeout=0", "-child="+name)
+	cmd := exec.Command(self, "-test.run=^"+test+"$", "-test.timeout=0", "-child="+name)
 	cmd.Stderr = os.Stderr
 	p := &process{name: name, cmd: cmd}
 	if p.in, err = cmd.StdinPipe(); err != nil {
@@ -70,18 +71,21 @@ func start(name string) (*process, error) {
 }
 
 // next is the next reading, which is asked for unless it comes by itself.
-func (p *process) next(ask bool) (r reading, err error) {
+func (p *process) next(ask bool) (r Reading, err error) {
 	if ask {
 		if _, err := fmt.Fprintln(p.in); err != nil {
-			return r, fmt.Errorf("%s: %w", p.name, err)
+			return nil, fmt.Errorf("%s: %w", p.name, err)
 		}
 	}
+	var said []string
 	for p.out.Scan() {
-		if text := p.out.Text(); strings.HasPrefix(text, "{") {
+		text := p.out.Text()
+		if strings.HasPrefix(text, "{") {
 			return r, json.Unmarshal([]byte(text), &r)
 		}
+		said = append(said, text)
 	}
-	return r, fmt.Errorf("%s ended before it answered: %w", p.name, p.cmd.Wait())
+	return nil, fmt.Errorf("%s ended before it answered: %w\n%s", p.name, p.cmd.Wait(), strings.Join(said, "\n"))
 }
 
 // end lets the process end: there is no more to read.
