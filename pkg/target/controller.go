@@ -1,8 +1,8 @@
 // Package target finds the workload that a pod belongs to, and the VPA that controls that workload.
 //
-// A VPA controls the pods whose topmost controller is its targetRef. Labels decide nothing here: a
-// release candidate may well carry the labels of its primary, and a workload's own selector always
-// matches the pods that it creates.
+// A VPA controls the pods whose topmost controller is its targetRef. Labels alone never suffice: a
+// release candidate may well carry the labels of its primary. But the pods of an operator's resource
+// may be of several kinds, of which its selector takes one; so pods that do not match are not patched.
 package target
 
 import (
