@@ -53,6 +53,9 @@ type Server struct {
 	// Grace is how long requests in flight may take after that.
 	Grace time.Duration
 	Log   logr.Logger
+
+	// after is time.After where it is nil; tests end the delay when they have seen enough.
+	after func(time.Duration) <-chan time.Time
 }
 
 // Serve accepts connections until ctx ends, goes on for Delay, finishes what is in flight and
@@ -60,7 +63,8 @@ type Server struct {
 // still in flight after Grace.
 func (s *Server) Serve(ctx context.Context, listener net.Listener) error {
 	var stopping atomic.Bool
-	server := s.server(&stopping)
+	server, open := s.server(&stopping), newConnections()
+	server.ConnState = open.note
 	failed := make(chan error, 1)
 	go func() { failed <- server.ServeTLS(listener, "", "") }()
 	select {
@@ -74,14 +78,25 @@ func (s *Server) Serve(ctx context.Context, listener net.Listener) error {
 	select {
 	case err := <-failed:
 		return fmt.Errorf("serving reviews while stopping: %w", err)
-	case <-time.After(s.Delay):
+	case <-s.delay():
 	}
+	if err := listener.Close(); err != nil {
+		return errors.Join(fmt.Errorf("stopping to accept connections: %w", err), server.Close())
+	}
+	_ = <-failed // the last connection is counted
 	grace, cancel := context.WithTimeout(context.WithoutCancel(ctx), s.Grace)
 	defer cancel()
-	if err := server.Shutdown(grace); err != nil {
+	if err := open.end(grace); err != nil {
 		return errors.Join(fmt.Errorf("requests in flight after %s: %w", s.Grace, err), server.Close())
 	}
 	return nil
+}
+
+func (s *Server) delay() <-chan time.Time {
+	if s.after != nil {
+		return s.after(s.Delay)
+	}
+	return time.After(s.Delay)
 }
 
 func (s *Server) server(stopping *atomic.Bool) *http.Server {

@@ -53,15 +53,15 @@ func serve(t *testing.T, handler http.Handler, delay, grace time.Duration) *serv
 }
 
 func serveWithin(t *testing.T, handler http.Handler, timeouts Timeouts, delay, grace time.Duration) *serving {
+	return serveAs(t, &Server{Handler: handler, Timeouts: timeouts, Delay: delay, Grace: grace})
+}
+
+// serveAs serves as server says, with httptest's certificate.
+func serveAs(t *testing.T, server *Server) *serving {
 	listener, borrowed := listen(t)
 	ctx, stop := context.WithCancel(t.Context())
 	s := &serving{url: "https://" + listener.Addr().String(), client: borrowed.client, listen: listener, stop: stop, ended: make(chan error, 1)}
-	server := &Server{
-		Handler:     handler,
-		Certificate: borrowed.certificate,
-		Timeouts:    timeouts,
-		Delay:       delay, Grace: grace, Log: quiet,
-	}
+	server.Certificate, server.Log = borrowed.certificate, quiet
 	go func() { s.ended <- server.Serve(ctx, listener) }()
 	return s
 }
