@@ -38,6 +38,7 @@ build: ## Compile both programs into bin/
 fmt: ## Format the code
 	@$(LINT) fmt ./...
 	@cd e2e && $(LINT) fmt --config ../.golangci.yml ./...
+	@cd e2e/legal && $(LINT) fmt --config ../../.golangci.yml ./...
 
 ##### Check it
 
@@ -46,21 +47,28 @@ test: ## Lint, unit tests with the race detector, and the end-to-end tests; prin
 	@rm -f bin/phases
 	@$(PHASE) lint $(MAKE) --no-print-directory lint
 	@$(PHASE) unit $(MAKE) --no-print-directory unit
+	@$(PHASE) legal $(MAKE) --no-print-directory legal
 	@$(PHASE) programs $(MAKE) --no-print-directory programs
 	@$(PHASE) cluster $(MAKE) --no-print-directory test-cluster
 	@$(PHASE) e2e $(MAKE) --no-print-directory e2e
 	@$(PHASE)
 
 .PHONY: lint
-lint: ## golangci-lint on both modules, and go.mod files that are tidy
+lint: ## golangci-lint on all modules, and go.mod files that are tidy
 	$(GO) mod tidy -diff
 	cd e2e && $(GO) mod tidy -diff
+	cd e2e/legal && $(GO) mod tidy -diff
 	$(LINT) run ./...
 	cd e2e && $(LINT) run --config ../.golangci.yml ./...
+	cd e2e/legal && $(LINT) run --config ../../.golangci.yml ./...
 
 .PHONY: unit
 unit: ## Unit tests of the programs, with the race detector
 	$(GO) test -race ./...
+
+.PHONY: legal
+legal: ## Hold patched pods to Kubernetes' own defaults, LimitRanger and validation (some 30 s; the first time it compiles some minutes)
+	cd e2e/legal && $(GO) test -race -count=1 .
 
 .PHONY: programs
 programs: $(DEMO) ## Build the Kubernetes and the Prometheus that clusters run, into the cache outside the tree

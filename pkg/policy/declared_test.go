@@ -104,19 +104,23 @@ func TestAPodIsGuaranteedIfEveryContainerDeclaresItsLimitsAsRequests(t *testing.
 	full, half := container("app", list("1", "1Gi"), list("1", "1Gi")), container("half", list("1", "1Gi"), list("1", ""))
 	limitsOnly := container("limits", nil, list("1", "1Gi"))
 	less := container("less", list("500m", "1Gi"), list("1", "1Gi"))
+	fraction, huge := container("fraction", list("1", "1500m"), list("1", "1500m")), container("huge", list("9E", "1Gi"), list("9E", "1Gi"))
 	for name, tc := range map[string]struct {
 		containers, init []corev1.Container
 		level, annotated bool
 		want             bool
 	}{
-		"all equal":                    {containers: []corev1.Container{full}, want: true},
-		"requests default to limit":    {containers: []corev1.Container{full, limitsOnly}, init: []corev1.Container{limitsOnly}, want: true},
-		"memory limit missing":         {containers: []corev1.Container{full, half}},
-		"request below limit":          {containers: []corev1.Container{less}},
-		"init container is not":        {containers: []corev1.Container{full}, init: []corev1.Container{half}},
-		"a limit was only defaulted":   {containers: []corev1.Container{full}, annotated: true},
-		"the pod has resources itself": {containers: []corev1.Container{full}, level: true},
-		"no containers":                {},
+		"all equal":                      {containers: []corev1.Container{full}, want: true},
+		"requests default to limit":      {containers: []corev1.Container{full, limitsOnly}, init: []corev1.Container{limitsOnly}, want: true},
+		"fractions of a byte are equal":  {containers: []corev1.Container{full}, init: []corev1.Container{fraction}, want: true},
+		"amounts beyond all bounds, too": {containers: []corev1.Container{full, huge}, want: true},
+		"a limit of zero is none":        {containers: []corev1.Container{full, container("zero", list("0", "1Gi"), list("0", "1Gi"))}},
+		"memory limit missing":           {containers: []corev1.Container{full, half}},
+		"request below limit":            {containers: []corev1.Container{less}},
+		"init container is not":          {containers: []corev1.Container{full}, init: []corev1.Container{half}},
+		"a limit was only defaulted":     {containers: []corev1.Container{full}, annotated: true},
+		"the pod has resources itself":   {containers: []corev1.Container{full}, level: true},
+		"no containers":                  {},
 	} {
 		t.Run(name, func(t *testing.T) {
 			pod := podOf(tc.containers...)

@@ -176,10 +176,12 @@ func (p *Pod) guaranteed() bool {
 	return len(p.Containers) > 0
 }
 
+// guaranteed goes by amounts that cannot be computed with, too: a container that has one is left alone, and the others keep
+// the class.
 func (x *Resources) guaranteed() bool {
 	for _, r := range usage.Resources {
 		limit, request := x.Limits[r], x.Requests[r]
-		if limit.is != exact || limit.amount == 0 || (request.IsSet() && request.amount != limit.amount) {
+		if !limit.IsSet() || limit.amount == 0 || (request.IsSet() && request.amount != limit.amount) {
 			return false
 		}
 	}

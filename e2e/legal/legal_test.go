@@ -1,0 +1,141 @@
+package legal
+
+import (
+	"bytes"
+	"encoding/json"
+	"flag"
+	"fmt"
+	"os"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+	corev1 "k8s.io/api/core/v1"
+	"k8s.io/kubernetes/pkg/api/legacyscheme"
+	"k8s.io/kubernetes/pkg/apis/core/v1/helper/qos"
+	"pgregory.net/rapid"
+)
+
+// checks is how many scenes are looked at, unless -rapid.checks says otherwise.
+const checks = "2000"
+
+func TestMain(m *testing.M) {
+	if err := flag.Set("rapid.checks", checks); err != nil {
+		panic(err)
+	}
+	flag.Parse()
+	os.Exit(m.Run())
+}
+
+// seen counts pods by what became of them.
+type seen map[string]int
+
+// TestWhateverIsPatchedKubernetesTakes takes random pods the way of the API server, with the webhook and without it.
+func TestWhateverIsPatchedKubernetesTakes(t *testing.T) {
+	h, pods := newHook(), seen{}
+	rapid.Check(t, func(t *rapid.T) {
+		s := anyScene(t)
+		if err := s.check(h, pods); err != nil {
+			t.Fatalf("%v\n%s", err, s)
+		}
+	})
+	counts, err := h.counted()
+	require.NoError(t, err)
+	for key, n := range counts {
+		pods[key] = n
+	}
+	for key, n := range pods {
+		t.Log(key, n)
+	}
+}
+
+// check holds what the webhook does in a scene to what must hold.
+func (s *scene) check(h *hook, pods seen) error {
+	h.knows(s.vpa, s.ranges, s.cluster)
+	server, err := newAPIServer(s.ranges)
+	if err != nil {
+		return err
+	}
+	posted, err := s.posted()
+	if err != nil {
+		return err
+	}
+	before, err := server.received(posted)
+	if err != nil {
+		return err
+	}
+	after, err := server.mutated(before, h.review)
+	if err != nil {
+		return err
+	}
+	refused := server.refuses(before)
+	pods.add(refused, before, after)
+	if refused == nil {
+		if err := server.refuses(after); err != nil {
+			return fmt.Errorf("Kubernetes would take the pod, but not with the patch: %w\n%s", err, text(after))
+		}
+	}
+	if s.guaranteed() && qos.ComputePodQOS(after) != corev1.PodQOSGuaranteed {
+		return fmt.Errorf("the pod was declared Guaranteed and is no more:\n%s", text(after))
+	}
+	return same(server, h, after)
+}
+
+func (x seen) add(refused error, before, after *corev1.Pod) {
+	switch patched := !bytes.Equal(resourcesOf(before), resourcesOf(after)); {
+	case refused != nil:
+		x["refused without us"]++
+	case patched:
+		x["taken and patched"]++
+	default:
+		x["taken and not patched"]++
+	}
+}
+
+func resourcesOf(pod *corev1.Pod) []byte {
+	text, err := json.Marshal(pod.Spec.Containers)
+	if err != nil {
+		panic(err)
+	}
+	return text
+}
+
+// guaranteed reports whether the pod was so before the LimitRanger saw it. One that comes with the annotations of another
+// pod may say that somebody only filled in what is its own.
+func (s *scene) guaranteed() bool {
+	if s.pod.Annotations != nil {
+		return false
+	}
+	declared := s.pod.DeepCopy()
+	legacyscheme.Scheme.Default(declared)
+	return qos.ComputePodQOS(declared) == corev1.PodQOSGuaranteed
+}
+
+// same asks the LimitRanger and the webhook again, as the API server does when the pod was changed: nothing changes.
+func same(server *apiServer, h *hook, pod *corev1.Pod) error {
+	again, err := server.again(pod)
+	if err != nil {
+		return err
+	}
+	twice, err := server.mutated(again, func(pod []byte) ([]byte, error) {
+		patch, err := h.review(pod)
+		if err == nil && len(patch) > 0 {
+			err = fmt.Errorf("applied again it is not the same: %s", patch)
+		}
+		return nil, err
+	})
+	if err != nil {
+		return fmt.Errorf("%w\n%s", err, text(pod))
+	}
+	if text(pod) != text(twice) {
+		return fmt.Errorf("applied again it is not the same:\n%s\n%s", text(pod), text(twice))
+	}
+	return nil
+}
+
+func text(pod *corev1.Pod) string {
+	out, err := json.MarshalIndent(pod, "", " ")
+	if err != nil {
+		return err.Error()
+	}
+	return string(out)
+}
