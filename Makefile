@@ -6,6 +6,13 @@ LINT = $(GO) tool -modfile=$(CURDIR)/hack/tools/go.mod golangci-lint
 DEMO = bin/demo
 PHASE = hack/phase
 
+# What --version says; empty where this is no checkout. The date is the commit's, so that builds can be compared.
+VERSION ?= $(shell git describe --tags --dirty 2>/dev/null)
+COMMIT ?= $(shell git describe --always --abbrev=40 --exclude='*' --dirty 2>/dev/null)
+DATE ?= $(shell TZ=UTC git log -1 --format=%cd --date=format-local:%Y-%m-%dT%H:%M:%SZ 2>/dev/null)
+ABOUT = github.com/sartor-vpa/sartor/pkg/version
+LDFLAGS = -s -w -X $(ABOUT).number=$(VERSION) -X $(ABOUT).commit=$(COMMIT) -X $(ABOUT).date=$(DATE)
+
 .PHONY: help
 help: ## Print this
 	@echo "Sartor: a VPA recommender and admission webhook. Targets:"
@@ -31,8 +38,12 @@ $(DEMO):
 ##### Build it
 
 .PHONY: build
-build: ## Compile both programs into bin/
-	$(GO) build -o bin/ ./recommender ./admission
+build: ## Compile both programs into bin/, static, and the same to the byte wherever the same Go compiles this commit
+	CGO_ENABLED=0 $(GO) build -trimpath -buildvcs=false -ldflags '$(LDFLAGS)' -o bin/ ./recommender ./admission
+
+.PHONY: image-args
+image-args: ## Print what docker build has to be told: see Dockerfile
+	@echo --build-arg VERSION=$(VERSION) --build-arg COMMIT=$(COMMIT) --build-arg DATE=$(DATE)
 
 .PHONY: fmt
 fmt: ## Format the code

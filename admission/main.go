@@ -9,15 +9,18 @@ import (
 	"syscall"
 
 	"github.com/spf13/cobra"
+	ctrlmetrics "sigs.k8s.io/controller-runtime/pkg/metrics"
 
 	"github.com/sartor-vpa/sartor/pkg/flags"
 	"github.com/sartor-vpa/sartor/pkg/logging"
+	"github.com/sartor-vpa/sartor/pkg/version"
 )
 
 func main() {
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	// The first signal ends the program in order; after it a second one ends it at once.
 	context.AfterFunc(ctx, stop)
+	ctrlmetrics.Registry.MustRegister(version.Metric())
 	if err := command().ExecuteContext(ctx); err != nil {
 		os.Exit(1)
 	}
@@ -35,6 +38,7 @@ larger of the declared limit and twice the request, rounded up to whole CPUs.
 It never rejects a pod: what it cannot decide is allowed as it was declared. It does
 reject VerticalPodAutoscalers that make no sense. It makes its own certificates and
 tells the API server about them.`,
+		Version:      version.Get().String(),
 		Args:         cobra.NoArgs,
 		SilenceUsage: true,
 		RunE: func(cmd *cobra.Command, _ []string) error {

@@ -100,6 +100,7 @@ func (o *options) addFlags(fs *pflag.FlagSet) {
 		fs.StringVar(&o.address, "address", o.address, `Address of /metrics, /healthz and /readyz, "0" for none.`)
 		fs.BoolVar(&o.profiling, "profiling", o.profiling, "Serve /debug/pprof there, too.")
 		o.logging.AddFlags(fs)
+		flags.Version(fs)
 	})
 	flags.Accept(fs, withoutEffect)
 	flags.Accept(fs, flags.Klog())

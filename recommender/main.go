@@ -9,12 +9,15 @@ import (
 	"github.com/spf13/cobra"
 	"github.com/spf13/pflag"
 	ctrl "sigs.k8s.io/controller-runtime"
+	ctrlmetrics "sigs.k8s.io/controller-runtime/pkg/metrics"
 
 	"github.com/sartor-vpa/sartor/pkg/flags"
 	"github.com/sartor-vpa/sartor/pkg/logging"
+	"github.com/sartor-vpa/sartor/pkg/version"
 )
 
 func main() {
+	ctrlmetrics.Registry.MustRegister(version.Metric())
 	if err := newCommand().ExecuteContext(ctrl.SetupSignalHandler()); err != nil {
 		fmt.Fprintln(os.Stderr, "recommender:", err)
 		os.Exit(1)
@@ -29,6 +32,7 @@ func newCommand() *cobra.Command {
 		Long: `Learns what containers need, from Prometheus' history and from live metrics, and writes it
 into the status of VerticalPodAutoscalers. Read the result, and why it is what it is,
 with kubectl describe vpa, and step by step with recommender explain.`,
+		Version:       version.Get().String(),
 		Args:          cobra.NoArgs,
 		SilenceUsage:  true,
 		SilenceErrors: true,

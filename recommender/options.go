@@ -120,6 +120,7 @@ func (o *options) addFlags(fs *pflag.FlagSet) {
 		fs.StringVar(&o.address, "address", o.address, `Where /metrics, /healthz and /readyz are served; "0" for nowhere.`)
 		fs.BoolVar(&o.profiling, "profiling", o.profiling, "Serve /debug/pprof there, too.")
 		o.log.AddFlags(fs)
+		flags.Version(fs)
 	})
 	flags.Accept(fs, withoutEffect)
 	flags.Accept(fs, flags.Klog())

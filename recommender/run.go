@@ -24,6 +24,7 @@ import (
 
 	"github.com/sartor-vpa/sartor/pkg/logging"
 	"github.com/sartor-vpa/sartor/pkg/target"
+	"github.com/sartor-vpa/sartor/pkg/version"
 	"github.com/sartor-vpa/sartor/recommender/cluster"
 	"github.com/sartor-vpa/sartor/recommender/explain"
 	"github.com/sartor-vpa/sartor/recommender/history"
@@ -36,6 +37,7 @@ import (
 func run(ctx context.Context, o *options) error {
 	log := logging.New(os.Stderr, o.log)
 	logging.Install(log)
+	log.Info("Starting", "version", version.Get().String())
 	config, err := o.apiserver.Config("sartor-recommender")
 	if err != nil {
 		return err

@@ -20,6 +20,12 @@ func GroupHelp(c *cobra.Command) {
 	})
 }
 
+// Version adds the flag that cobra prints a command's Version at, without the -v that cobra would give it: that is
+// klog's verbosity.
+func Version(fs *pflag.FlagSet) {
+	fs.Bool("version", false, "Print the version, the commit and its date, and exit.")
+}
+
 func usage(c *cobra.Command) string {
 	var out strings.Builder
 	fmt.Fprintf(&out, "Usage:\n  %s\n", c.UseLine())
