@@ -1,12 +1,16 @@
 {{/* Labels of an object: a list of the context and of the program's name, recommender or admission. */}}
 {{- define "sartor.labels" -}}
-{{- $ := index . 0 -}}
 {{ include "sartor.selector" . }}
+{{ include "sartor.releaseLabels" (index . 0) }}
+{{- end }}
+
+{{/* Labels of what belongs to both programs. */}}
+{{- define "sartor.releaseLabels" -}}
 app.kubernetes.io/part-of: sartor
-app.kubernetes.io/instance: {{ $.Release.Name }}
-app.kubernetes.io/version: {{ $.Chart.AppVersion | quote }}
-app.kubernetes.io/managed-by: {{ $.Release.Service }}
-helm.sh/chart: {{ $.Chart.Name }}-{{ $.Chart.Version }}
+app.kubernetes.io/instance: {{ .Release.Name }}
+app.kubernetes.io/version: {{ .Chart.AppVersion | quote }}
+app.kubernetes.io/managed-by: {{ .Release.Service }}
+helm.sh/chart: {{ .Chart.Name }}-{{ .Chart.Version }}
 {{- end }}
 
 {{/* What a program's pods are found by; it never changes. The arguments of sartor.labels. */}}

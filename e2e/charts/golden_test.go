@@ -1,0 +1,42 @@
+package charts
+
+import (
+	"flag"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+)
+
+var update = flag.Bool("update", false, "write golden files anew")
+
+// golden holds text to a file of testdata.
+func golden(t *testing.T, name, text string) {
+	t.Helper()
+	path := filepath.Join("testdata", name)
+	if *update {
+		require.NoError(t, os.MkdirAll(filepath.Dir(path), 0o755))
+		require.NoError(t, os.WriteFile(path, []byte(text), 0o644))
+	}
+	require.Equal(t, read(t, path), text, "go test ./charts -update, and read the diff")
+}
+
+// TestEverythingThatCanBeSetShowsInTheManifests leaves out the definitions: the chart's are compared elsewhere.
+func TestEverythingThatCanBeSetShowsInTheManifests(t *testing.T) {
+	values := read(t, chart("sartor"), "examples", "everything.yaml")
+	manifests, notes, err := sartor(values, "crds: {install: false}").render()
+	require.NoError(t, err)
+	golden(t, "sartor/everything.yaml", manifests)
+	golden(t, "sartor/everything-notes.txt", notes)
+}
+
+func TestTheNotesSayWhatIsInstalledAndWhatIsNot(t *testing.T) {
+	_, notes, err := sartor("admission: {enabled: false}\nrecommender: {name: sartor}").render()
+	require.NoError(t, err)
+	require.Contains(t, notes, "with spec.recommenders: [{name: sartor}]")
+	require.Contains(t, notes, "reads no history, for prometheus.address is empty")
+	require.Contains(t, notes, "There is no webhook")
+	require.NotContains(t, strings.Split(notes, "There is no webhook")[0], "rollout status")
+}
