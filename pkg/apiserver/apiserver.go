@@ -8,6 +8,7 @@ import (
 	"k8s.io/client-go/rest"
 	"k8s.io/client-go/tools/clientcmd"
 
+	"github.com/sartor-vpa/sartor/pkg/apiserver/guard"
 	"github.com/sartor-vpa/sartor/pkg/flags"
 )
 
@@ -37,13 +38,14 @@ func (o *Options) Validate() error {
 	)
 }
 
-// Config returns how to reach the API server, which gets to see userAgent.
+// Config returns how to reach the API server, which gets to see userAgent. What is read by it is guarded, see guard.
 func (o *Options) Config(userAgent string) (*rest.Config, error) {
 	config, err := o.read()
 	if err != nil {
 		return nil, err
 	}
 	config.QPS, config.Burst, config.UserAgent = float32(o.QPS), int(o.Burst), userAgent
+	guard.Wrap(config)
 	return config, nil
 }
 

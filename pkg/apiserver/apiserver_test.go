@@ -31,6 +31,7 @@ func TestAKubeconfigIsReadAndTheRatesAreSet(t *testing.T) {
 	require.Equal(t, "sartor-test", config.UserAgent)
 	require.InDelta(t, 7, config.QPS, 0)
 	require.Equal(t, 9, config.Burst)
+	require.NotNil(t, config.WrapTransport, "what is read is guarded")
 }
 
 func TestWithoutAnyWayToTheAPIServerTheRemedyIsTold(t *testing.T) {

@@ -6,9 +6,9 @@ import (
 	"time"
 
 	corev1 "k8s.io/api/core/v1"
-	"k8s.io/apimachinery/pkg/api/resource"
 	"k8s.io/apimachinery/pkg/types"
 
+	"github.com/sartor-vpa/sartor/pkg/quantity"
 	"github.com/sartor-vpa/sartor/pkg/usage"
 )
 
@@ -83,7 +83,7 @@ func oomsOfEviction(event *corev1.Event) []OOM {
 		if starved[i] != string(corev1.ResourceMemory) {
 			continue
 		}
-		memory, err := resource.ParseQuantity(used[i])
+		memory, err := quantity.Parse([]byte(used[i])) // whoever may write events may write anything
 		if err != nil {
 			continue
 		}

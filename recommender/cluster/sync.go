@@ -35,7 +35,7 @@ func (c *Cluster) mirror(lists kinds) {
 	c.watches = []*mirror.Watch{
 		mirror.NewWatch("pods", mirror.InPages(lists.pods, c.pods.eyes.see), &corev1.Pod{}, mirror.NewFeed(c.pods.eyes.see, into(c.pods))).
 			Needed("allow the recommender to list and watch pods"),
-		mirror.NewWatch("verticalpodautoscalers", lists.vpas, &vpav1.VerticalPodAutoscaler{}, mirror.NewFeed(cutVPA, into(c.vpas))).
+		mirror.NewWatch("verticalpodautoscalers", lists.vpas, &vpav1.VerticalPodAutoscaler{}, mirror.NewFeed(c.cutVPA, into(c.vpas))).
 			Needed("install the VPA's custom resource definitions, and allow the recommender to list and watch them"),
 		mirror.NewWatch("horizontalpodautoscalers", lists.hpas, &autoscalingv2.HorizontalPodAutoscaler{}, mirror.NewFeed(cutHPA, into(c.hpas))).
 			Optional("allow the recommender to list and watch them; until then no conflict with one is seen"),

@@ -8,6 +8,8 @@ import (
 	"sync"
 
 	vpav1 "k8s.io/autoscaler/vertical-pod-autoscaler/pkg/apis/autoscaling.k8s.io/v1"
+
+	"github.com/sartor-vpa/sartor/pkg/apiserver/guard"
 )
 
 // vpas are all VPAs that the API server has.
@@ -20,10 +22,17 @@ type vpas struct {
 }
 
 // cutVPA drops what nobody reads.
-func cutVPA(vpa *vpav1.VerticalPodAutoscaler) *vpav1.VerticalPodAutoscaler {
+func (c *Cluster) cutVPA(vpa *vpav1.VerticalPodAutoscaler) *vpav1.VerticalPodAutoscaler {
 	vpa.ManagedFields = nil
+	if err := guard.UnreadableStatus(vpa); err != nil {
+		c.log.V(1).Info("The status of a VPA was not written by a recommender, and what cannot be read of it counts for nothing", "vpa", vpa.Namespace+"/"+vpa.Name, "reason", err.Error())
+	}
 	return vpa
 }
+
+// Unreadable returns what cannot be read of a VPA's spec, with its value and the remedy; nil if all can. Of one that is not readable
+// it is known whose it is and what its target is, if that can be read; what is published for it is not.
+func Unreadable(vpa *vpav1.VerticalPodAutoscaler) error { return guard.Unreadable(vpa) }
 
 // where returns where the VPA of that name is, or would be.
 func where(sorted []*vpav1.VerticalPodAutoscaler, vpa *vpav1.VerticalPodAutoscaler) (int, bool) {

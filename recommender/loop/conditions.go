@@ -43,9 +43,9 @@ const (
 // conditions explain a decision in words, sorted by type. Those that say nothing are left out.
 func (l *Loop) conditions(t *tracked, d decided, outcomes []outcome) []vpav1.VerticalPodAutoscalerCondition {
 	list := conditionList{vpa: t.vpa, now: metav1.NewTime(l.now().Truncate(1e9))}
-	if t.targetErr != nil {
-		list.add(vpav1.ConfigUnsupported, true, "TargetRefInvalid", t.targetErr.Error())
-		list.add(vpav1.RecommendationProvided, false, "ConfigUnsupported", t.targetErr.Error())
+	if reason, err := t.undecidable(); err != nil {
+		list.add(vpav1.ConfigUnsupported, true, reason, err.Error())
+		list.add(vpav1.RecommendationProvided, false, "ConfigUnsupported", err.Error())
 		return list.sorted()
 	}
 	if !d.pods {

@@ -55,8 +55,8 @@ func (l *Loop) explainAs(name types.NamespacedName, live bool) (*Explanation, er
 	if t == nil {
 		return nil, &UnknownVPAError{VPA: name, Exists: l.cluster.Exists(name)}
 	}
-	if t.targetErr != nil {
-		return nil, fmt.Errorf("VPA %s: %w", name, t.targetErr)
+	if _, err := t.undecidable(); err != nil {
+		return nil, fmt.Errorf("VPA %s: %w", name, err)
 	}
 	d, outcomes := l.weigh(t, nil)
 	e := &Explanation{

@@ -237,6 +237,43 @@ func TestATargetRefThatMakesNoSenseIsToldAndTouchesNothingElse(t *testing.T) {
 	w.golden("broken")
 }
 
+func TestASpecThatCannotBeReadIsToldAndWhatWasLearntStays(t *testing.T) {
+	w := newWorld(t, true)
+	w.vpa("shop", nil)
+	w.pod("shop", "shop")
+	w.tick()
+	w.answer("shop", "shop", 480, 700)
+	before := w.target("shop", "shop", corev1.ResourceCPU)
+	require.NotEqual(t, "nothing", before)
+	published := w.vpas["shop"].Status.Recommendation
+
+	// As pkg/apiserver/guard hands it on.
+	unreadable := func(why string) {
+		w.vpa("shop", func(v *vpav1.VerticalPodAutoscaler) {
+			v.Annotations = map[string]string{"/unreadable": why}
+			v.Status.Recommendation = nil
+		})
+		w.tick()
+	}
+	unreadable("spec.resourcePolicy.containerPolicies[0].minAllowed.cpu: \"1e-100000000\" is no quantity that can be read: longer than any quantity needs to be: use one such as 250m or 1Gi")
+	w.golden("shop")
+	writes := w.writes
+	for range 5 {
+		w.tick()
+	}
+	require.Equal(t, writes, w.writes, "and told once")
+	unreadable("spec.startupBoost cannot be read")
+	require.Equal(t, writes+1, w.writes, "another problem is told")
+	require.Contains(t, w.vpas["shop"].Status.Conditions[0].Message, "spec.startupBoost")
+
+	w.vpa("shop", func(v *vpav1.VerticalPodAutoscaler) { v.Annotations, v.Status.Recommendation = nil, published })
+	w.tick()
+	require.Equal(t, before, w.target("shop", "shop", corev1.ResourceCPU))
+	for _, c := range w.vpas["shop"].Status.Conditions {
+		require.NotEqual(t, vpav1.ConfigUnsupported, c.Type)
+	}
+}
+
 func TestNothingIsWrittenWhileNothingChanges(t *testing.T) {
 	w := newWorld(t, true)
 	w.vpa("shop", nil)

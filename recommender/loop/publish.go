@@ -30,9 +30,8 @@ func (l *Loop) review(names []types.NamespacedName) {
 
 func (l *Loop) reviewOne(t *tracked) (err error) {
 	defer recovered(&err)
-	var d decided
-	outcomes := t.published
-	if t.targetErr == nil {
+	d, outcomes := decided{generation: t.vpa.Generation}, t.published
+	if _, err := t.undecidable(); err == nil {
 		d, outcomes = l.weigh(t, l.outcomes[:0])
 		l.outcomes = outcomes
 	}
@@ -101,7 +100,7 @@ func sameStatus(a, b *vpav1.VerticalPodAutoscalerStatus) bool {
 // render writes a decision as the API does. It depends on nothing else, so that the status changes only with it.
 func (l *Loop) render(t *tracked, d decided, outcomes []outcome) vpav1.VerticalPodAutoscalerStatus {
 	status := vpav1.VerticalPodAutoscalerStatus{ObservedGeneration: &t.vpa.Generation}
-	if t.targetErr != nil {
+	if _, err := t.undecidable(); err != nil {
 		status.Recommendation = t.vpa.Status.Recommendation
 		status.Conditions = l.conditions(t, d, nil)
 		return status

@@ -14,6 +14,7 @@ import (
 	"github.com/sartor-vpa/sartor/pkg/aggregate"
 	"github.com/sartor-vpa/sartor/pkg/lineage"
 	"github.com/sartor-vpa/sartor/pkg/target"
+	"github.com/sartor-vpa/sartor/recommender/cluster"
 )
 
 // track takes up VPAs that are new or have changed and lets go of those that are gone. It returns whose
@@ -93,7 +94,7 @@ func (l *Loop) take(name types.NamespacedName, vpa *vpav1.VerticalPodAutoscaler)
 // adopt takes over the object as it is now.
 func (l *Loop) adopt(t *tracked, vpa *vpav1.VerticalPodAutoscaler) {
 	before := t.vpa
-	t.vpa = vpa
+	t.vpa, t.unreadable = vpa, cluster.Unreadable(vpa)
 	if before == nil || before.Generation != vpa.Generation || !maps.Equal(before.Annotations, vpa.Annotations) {
 		t.containers = nil
 	}

@@ -27,6 +27,8 @@ type tracked struct {
 	// group is that of what its targetRef names; targetErr is set if that cannot be understood.
 	group     *group
 	targetErr error
+	// unreadable is set if its spec cannot be read whole: then it is learnt for, and nothing is decided.
+	unreadable error
 	// link says from whom it inherits; nil for a VPA that is no candidate.
 	link *lineage.Link
 
@@ -91,6 +93,14 @@ type basis struct {
 
 func (t *tracked) name() types.NamespacedName {
 	return types.NamespacedName{Namespace: t.vpa.Namespace, Name: t.vpa.Name}
+}
+
+// undecidable returns why nothing can be decided for the VPA, as a condition's reason and message; nil if it can.
+func (t *tracked) undecidable() (reason string, err error) {
+	if t.unreadable != nil {
+		return "SpecUnreadable", t.unreadable
+	}
+	return "TargetRefInvalid", t.targetErr
 }
 
 // confident reports whether the VPA has a recommendation that stands on a day of samples or more.
