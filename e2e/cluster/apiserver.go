@@ -35,7 +35,7 @@ func (c *Cluster) apiServerArgs() ([]string, error) {
 		return nil, err
 	}
 	args := []string{
-		"--bind-address=127.0.0.1", "--advertise-address=127.0.0.1", "--secure-port=" + strconv.Itoa(port),
+		"--secure-port=" + strconv.Itoa(port),
 		"--endpoint-reconciler-type=none", // endpoints may not hold loopback addresses
 		"--etcd-servers=http://" + etcd, "--service-cluster-ip-range=10.96.0.0/16",
 		"--authorization-mode=Node,RBAC", "--enable-admission-plugins=NodeRestriction", "--allow-privileged",
@@ -47,13 +47,19 @@ func (c *Cluster) apiServerArgs() ([]string, error) {
 		"--kubelet-client-certificate=" + c.pki("kube-apiserver-kubelet-client.crt"),
 		"--kubelet-client-key=" + c.pki("kube-apiserver-kubelet-client.key"),
 		"--kubelet-preferred-address-types=InternalIP",
-		// Aggregation. Without --enable-aggregator-routing: with it, services of type ExternalName
-		// would not be followed, and they are how our processes are reached.
 		"--requestheader-client-ca-file=" + c.pki("front-proxy-ca.crt"),
 		"--requestheader-allowed-names=front-proxy-client", "--requestheader-username-headers=X-Remote-User",
 		"--requestheader-group-headers=X-Remote-Group", "--requestheader-extra-headers-prefix=X-Remote-Extra-",
 		"--proxy-client-cert-file=" + c.pki("front-proxy-client.crt"),
 		"--proxy-client-key-file=" + c.pki("front-proxy-client.key"),
+	}
+	if c.options.Node != nil {
+		// All of the node's addresses are its own. A Service is followed to its pods' addresses, without a proxy.
+		args = append(args, "--bind-address=0.0.0.0", "--advertise-address="+c.host(), "--enable-aggregator-routing")
+	} else {
+		// Without --enable-aggregator-routing: with it, services of type ExternalName would not be followed, and they
+		// are how our processes are reached.
+		args = append(args, "--bind-address="+c.host(), "--advertise-address="+c.host())
 	}
 	if !c.options.Audit {
 		return args, nil

@@ -39,9 +39,12 @@ import (
 // metrics-server.
 type Options struct {
 	Name  string // begins the run folder's name, by which List shows the cluster; default "cluster"
-	Nodes int    // simulated nodes of 32 cores and 256Gi each; default 2
+	Nodes int    // simulated nodes of 32 cores and 256Gi each; default 2, or none beside a real one
 	// PodsPerNode is how many pods a node takes; default 110.
 	PodsPerNode int
+
+	// Node is a real node, whose pods run; nil for none.
+	Node *Node
 
 	// Prometheus is nil for a cluster without one.
 	Prometheus *Prometheus
@@ -75,8 +78,10 @@ type Prometheus struct {
 type Cluster struct {
 	options  Options
 	programs string // folder of the programs but Prometheus
-	started  time.Time
-	say      func(format string, args ...any)
+	// nodePrograms is the folder of what runs containers; "" without a real node.
+	nodePrograms string
+	started      time.Time
+	say          func(format string, args ...any)
 
 	folder *runs.Folder
 	slot   *runs.Slot
@@ -128,7 +133,7 @@ func (o Options) complete() (Options, error) {
 	if o.Name == "" {
 		o.Name = "cluster"
 	}
-	if o.Nodes == 0 {
+	if o.Nodes == 0 && o.Node == nil {
 		o.Nodes = 2
 	}
 	if o.PodsPerNode == 0 {
@@ -168,7 +173,12 @@ func (c *Cluster) RESTConfig() *rest.Config { return rest.CopyConfig(c.rest) }
 
 // Port is a loopback port of this cluster's own for name: the same name gives the same port. It is
 // for programs that StartProcess starts.
-func (c *Cluster) Port(name string) (int, error) { return c.slot.Port(name) }
+func (c *Cluster) Port(name string) (int, error) {
+	if name == apiServer && c.options.Node != nil {
+		return servicePort, nil
+	}
+	return c.slot.Port(name)
+}
 
 // Done is closed when a program of the cluster has died, or Stop was called: Err says which.
 func (c *Cluster) Done() <-chan struct{} { return c.alive.Done() }

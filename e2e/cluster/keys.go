@@ -12,6 +12,7 @@ import (
 	clientcmdapi "k8s.io/client-go/tools/clientcmd/api"
 
 	"github.com/sartor-vpa/sartor/e2e/cluster/pki"
+	"github.com/sartor-vpa/sartor/e2e/cluster/realnode"
 )
 
 // masters is the group that Kubernetes lets do everything.
@@ -28,6 +29,7 @@ var users = []struct {
 	{"kwok", pki.Subject{Name: "kwok", Groups: []string{masters}, Hosts: []string{"127.0.0.1", "localhost"}}},
 	// The API server calls it by its Service's name, though it reaches it at localhost.
 	{"metrics-server", pki.Subject{Name: "metrics-server", Hosts: []string{"metrics-server.kube-system.svc"}}},
+	{"kubelet", pki.Subject{Name: "system:node:" + realnode.Name, Groups: []string{"system:nodes"}, Hosts: []string{realnode.Address, realnode.Name}}},
 }
 
 // writeKeys writes all keys and certificates, and a kubeconfig for each user.
@@ -51,7 +53,7 @@ func (c *Cluster) writeKeys() error {
 		return err
 	}
 	if err := ca.Issue("kube-apiserver", pki.Subject{Name: "kube-apiserver", Hosts: []string{
-		"127.0.0.1", "10.96.0.1", "localhost", "kubernetes", "kubernetes.default", "kubernetes.default.svc",
+		"127.0.0.1", realnode.APIService, "localhost", "kubernetes", "kubernetes.default", "kubernetes.default.svc",
 	}}); err != nil {
 		return err
 	}
@@ -116,6 +118,14 @@ func (c *Cluster) kubeconfigPath(user string) string { return c.file(user + ".ku
 
 // pki is the path of a key or certificate.
 func (c *Cluster) pki(file string) string { return c.file("pki", file) }
+
+// host is the address at which this machine, or the real node, is reached from pods and by the API server.
+func (c *Cluster) host() string {
+	if c.options.Node != nil {
+		return realnode.Address
+	}
+	return "127.0.0.1"
+}
 
 // address is where the program of that name listens, as 127.0.0.1:PORT.
 func (c *Cluster) address(name string) (string, error) {

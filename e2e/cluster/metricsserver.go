@@ -16,6 +16,26 @@ import (
 //go:embed metricsserver.yaml
 var metricsServerManifest string
 
+// The Service of metrics-server, which is a process. Endpoints may not hold loopback addresses; an external name may be
+// localhost. The node's address they may hold, and there external names are not followed.
+const (
+	metricsAtLoopback = `apiVersion: v1
+kind: Service
+metadata: {name: metrics-server, namespace: kube-system}
+spec: {type: ExternalName, externalName: localhost, ports: [{name: https, port: $PORT}]}`
+	metricsAtNode = `apiVersion: v1
+kind: Service
+metadata: {name: metrics-server, namespace: kube-system}
+spec: {ports: [{name: https, port: $PORT}]}
+---
+apiVersion: discovery.k8s.io/v1
+kind: EndpointSlice
+metadata: {name: metrics-server, namespace: kube-system, labels: {kubernetes.io/service-name: metrics-server}}
+addressType: IPv4
+endpoints: [{addresses: [$HOST], conditions: {ready: true}}]
+ports: [{name: https, port: $PORT}]`
+)
+
 // readyLimit is for what only waits for programs that are ready themselves.
 const readyLimit = 30 * time.Second
 
@@ -26,8 +46,13 @@ func (c *Cluster) startMetricsServer(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	values := map[string]string{"PORT": strconv.Itoa(port), "CA": base64.StdEncoding.EncodeToString(c.caPEM)}
-	manifest := os.Expand(metricsServerManifest, func(name string) string { return values[name] })
+	values := map[string]string{"PORT": strconv.Itoa(port), "CA": base64.StdEncoding.EncodeToString(c.caPEM), "HOST": c.host()}
+	fill := func(text string) string { return os.Expand(text, func(name string) string { return values[name] }) }
+	values["SERVICE"] = fill(metricsAtLoopback)
+	if c.options.Node != nil {
+		values["SERVICE"] = fill(metricsAtNode)
+	}
+	manifest := fill(metricsServerManifest)
 	if err := c.create(ctx, manifest); err != nil {
 		return err
 	}
@@ -36,7 +61,7 @@ func (c *Cluster) startMetricsServer(ctx context.Context) error {
 	if err := c.start(ctx, Program{
 		Name: "metrics-server",
 		Args: []string{
-			"--bind-address=127.0.0.1", "--secure-port=" + strconv.Itoa(port),
+			"--bind-address=" + c.host(), "--secure-port=" + strconv.Itoa(port),
 			"--kubeconfig=" + config, "--authentication-kubeconfig=" + config, "--authorization-kubeconfig=" + config,
 			"--tls-cert-file=" + c.pki("metrics-server.crt"), "--tls-private-key-file=" + c.pki("metrics-server.key"),
 			"--kubelet-certificate-authority=" + c.pki("ca.crt"),
@@ -44,7 +69,7 @@ func (c *Cluster) startMetricsServer(ctx context.Context) error {
 			"--metric-resolution=" + resolution.String(),
 			"--kubelet-request-timeout=" + (resolution / 2).String(), // it insists on less than the resolution
 		},
-		Ready:        httpOK("https://127.0.0.1:" + strconv.Itoa(port) + "/livez"),
+		Ready:        httpOK("https://" + c.host() + ":" + strconv.Itoa(port) + "/livez"),
 		ReadyTimeout: time.Minute,
 	}); err != nil {
 		return err
@@ -66,6 +91,7 @@ func (c *Cluster) create(ctx context.Context, manifest string) error {
 		"ClusterRoleBinding": "/apis/rbac.authorization.k8s.io/v1/clusterrolebindings",
 		"RoleBinding":        "/apis/rbac.authorization.k8s.io/v1/namespaces/kube-system/rolebindings",
 		"Service":            "/api/v1/namespaces/kube-system/services",
+		"EndpointSlice":      "/apis/discovery.k8s.io/v1/namespaces/kube-system/endpointslices",
 		"APIService":         "/apis/apiregistration.k8s.io/v1/apiservices",
 	}
 	for document := range strings.SplitSeq(manifest, "\n---\n") {

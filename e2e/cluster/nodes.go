@@ -24,6 +24,9 @@ const simulated = "kwok.x-k8s.io/node"
 
 // startNodes starts KWOK and creates its nodes, and returns when they are Ready.
 func (c *Cluster) startNodes(ctx context.Context) error {
+	if c.options.Nodes == 0 {
+		return nil
+	}
 	if err := together(ctx, c.startKwok, c.createNodes); err != nil {
 		return err
 	}

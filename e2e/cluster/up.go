@@ -42,11 +42,15 @@ func (c *Cluster) up(ctx context.Context) error {
 			return err
 		}
 	}
+	if err := c.fetchNode(ctx); err != nil {
+		return err
+	}
 	if err := c.prepare(ctx); err != nil {
 		return err
 	}
 	return together(ctx,
 		func(ctx context.Context) error { return c.startPrometheus(ctx, prometheus) },
+		c.startContainerd,
 		c.startKubernetes,
 	)
 }
@@ -80,7 +84,7 @@ func (c *Cluster) startKubernetes(ctx context.Context) error {
 		return err
 	}
 	c.say("etcd and kube-apiserver ready")
-	return together(ctx, c.startControllerManager, c.startScheduler, c.startNodes, c.startMetricsServer)
+	return together(ctx, c.startControllerManager, c.startScheduler, c.startNodes, c.startNode, c.startMetricsServer)
 }
 
 // whileAlive is ctx, ended with the reason when a program of the cluster dies.

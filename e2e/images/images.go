@@ -10,30 +10,35 @@ import (
 	"path/filepath"
 	"runtime"
 
+	"github.com/google/go-containerregistry/pkg/name"
 	v1 "github.com/google/go-containerregistry/pkg/v1"
 	"github.com/google/go-containerregistry/pkg/v1/empty"
 	"github.com/google/go-containerregistry/pkg/v1/mutate"
 	"github.com/google/go-containerregistry/pkg/v1/tarball"
 
-	"github.com/google/go-containerregistry/pkg/name"
-
 	"github.com/sartor-vpa/sartor/e2e/cluster/process"
 )
 
 // Names of the images. They are nobody's elsewhere, so that nothing can be fetched by mistake.
-const (
-	Pause       = "localhost/pause:e2e"
-	Load        = "localhost/load:e2e"
-	Recommender = "localhost/sartor/recommender:e2e"
-	Admission   = "localhost/sartor/admission:e2e"
+var (
+	Pause       = Image{"localhost/pause", "e2e"}
+	Load        = Image{"localhost/load", "e2e"}
+	Recommender = Image{"localhost/sartor/recommender", "e2e"}
+	Admission   = Image{"localhost/sartor/admission", "e2e"}
 )
+
+// Image is a name and a tag.
+type Image struct{ Name, Tag string }
+
+// String is what a container's image says.
+func (i Image) String() string { return i.Name + ":" + i.Tag }
 
 // nobody is the user that images run as, unless a pod says otherwise: distroless' nonroot.
 const nobody = "65532:65532"
 
 // source is where an image's program is compiled.
 type source struct {
-	image   string
+	image   Image
 	module  string // folder of the module, relative to the tree's top
 	pkg     string
 	program string // the file in the image
@@ -60,7 +65,7 @@ func Build(ctx context.Context, root, dir string) ([]string, error) {
 			return nil, fmt.Errorf("build image %s: %w", s.image, err)
 		}
 		archive := program + ".tar"
-		if err := Write(archive, s.image, program); err != nil {
+		if err := Write(archive, s.image.String(), program); err != nil {
 			return nil, err
 		}
 		archives = append(archives, archive)
@@ -72,7 +77,7 @@ func Build(ctx context.Context, root, dir string) ([]string, error) {
 func Write(path, image, program string) error {
 	tag, err := name.NewTag(image, name.StrictValidation)
 	if err != nil {
-		return fmt.Errorf("write image: %w", err)
+		return fmt.Errorf("write image %q: %w", image, err)
 	}
 	layer, err := layerOf(program)
 	if err != nil {

@@ -67,20 +67,28 @@ func (i *installer) overlay(folder string) ([]byte, error) {
 
 // writeOverlay returns the overlay with data, as a kustomization in folder.
 func writeOverlay(folder string, data map[string]any) ([]byte, error) {
-	root, err := Root()
+	deploy, err := deployFrom(folder)
 	if err != nil {
 		return nil, err
-	}
-	if folder, err = filepath.EvalSymlinks(folder); err != nil {
-		return nil, err
-	}
-	// Kustomize takes no absolute paths.
-	deploy, err := filepath.Rel(folder, filepath.Join(root, "deploy"))
-	if err != nil {
-		return nil, fmt.Errorf("the way from %s to deploy/: %w", folder, err)
 	}
 	data["Deploy"] = deploy
 	var out bytes.Buffer
 	err = overlayTemplate.Execute(&out, data)
 	return out.Bytes(), err
+}
+
+// deployFrom is the way from folder to deploy/: kustomize takes no absolute paths.
+func deployFrom(folder string) (string, error) {
+	root, err := Root()
+	if err != nil {
+		return "", err
+	}
+	if folder, err = filepath.EvalSymlinks(folder); err != nil {
+		return "", err
+	}
+	deploy, err := filepath.Rel(folder, filepath.Join(root, "deploy"))
+	if err != nil {
+		return "", fmt.Errorf("the way from %s to deploy/: %w", folder, err)
+	}
+	return deploy, nil
 }

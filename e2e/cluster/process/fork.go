@@ -29,9 +29,13 @@ var forks = sync.OnceValue(func() chan<- func() {
 })
 
 // start starts cmd as a child that the kernel kills (SIGKILL) when this process ends, in a process
-// group of its own: a Ctrl-C at the terminal must reach only us, who stop children in order.
+// group of its own: a Ctrl-C at the terminal must reach only us, who stop children in order. What else
+// cmd.SysProcAttr asks for, such as namespaces, holds too.
 func start(cmd *exec.Cmd) error {
-	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true, Pdeathsig: syscall.SIGKILL}
+	if cmd.SysProcAttr == nil {
+		cmd.SysProcAttr = &syscall.SysProcAttr{}
+	}
+	cmd.SysProcAttr.Setpgid, cmd.SysProcAttr.Pdeathsig = true, syscall.SIGKILL
 	result := make(chan error)
 	forks() <- func() { result <- cmd.Start() }
 	return <-result

@@ -32,39 +32,43 @@ func debianPrometheus(ctx context.Context, say Say) (string, error) {
 	}
 	defer func() { _ = os.RemoveAll(temp) }()
 	say("downloading Debian's Prometheus")
-	pkg, err := download(ctx, temp)
+	pkgs, err := download(ctx, temp, "prometheus")
 	if err != nil {
 		return "", err
 	}
-	return unpack(ctx, pkg, say)
+	return unpack(ctx, pkgs[0], say)
 }
 
-// download fetches the package into dir by the machine's package lists, or by fresh ones of its own
-// when those are missing or name a package that is gone.
-func download(ctx context.Context, dir string) (string, error) {
-	first := apt(ctx, dir, "download", "prometheus")
+// download fetches the packages into dir by the machine's package lists, or by fresh ones of its own when those are
+// missing or name a package that is gone. It returns their files, in the order asked for.
+func download(ctx context.Context, dir string, names ...string) ([]string, error) {
+	first := apt(ctx, dir, append([]string{"download"}, names...)...)
 	if first != nil {
 		own := []string{"-o", "Dir::State=" + filepath.Join(dir, "state"), "-o", "Dir::Cache=" + filepath.Join(dir, "cache")}
 		for _, sub := range []string{"state/lists/partial", "cache/archives/partial"} {
 			if err := os.MkdirAll(filepath.Join(dir, sub), 0o755); err != nil {
-				return "", fmt.Errorf("make folder for package lists: %w", err)
+				return nil, fmt.Errorf("make folder for package lists: %w", err)
 			}
 		}
 		if err := apt(ctx, dir, append(own, "update")...); err != nil {
-			return "", errors.Join(err, first)
+			return nil, errors.Join(err, first)
 		}
-		if err := apt(ctx, dir, append(own, "download", "prometheus")...); err != nil {
-			return "", err
+		if err := apt(ctx, dir, append(append(own, "download"), names...)...); err != nil {
+			return nil, err
 		}
 	}
-	found, err := filepath.Glob(filepath.Join(dir, "prometheus_*.deb"))
-	if err != nil {
-		return "", fmt.Errorf("find the package: %w", err)
+	var files []string
+	for _, name := range names {
+		found, err := filepath.Glob(filepath.Join(dir, name+"_*.deb"))
+		if err != nil {
+			return nil, fmt.Errorf("find the package: %w", err)
+		}
+		if len(found) != 1 {
+			return nil, fmt.Errorf("apt-get download left %d packages of %s, not one", len(found), name)
+		}
+		files = append(files, found[0])
 	}
-	if len(found) != 1 {
-		return "", fmt.Errorf("apt-get download left %d packages, not one", len(found))
-	}
-	return found[0], nil
+	return files, nil
 }
 
 // apt runs apt-get in dir, where a download then lands.

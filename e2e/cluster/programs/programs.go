@@ -2,11 +2,12 @@
 //
 // Everything comes from Go modules, because they need no image registry, no root and no package of
 // the distribution; only Prometheus is rather taken from Debian when it can be had, as it takes ten
-// minutes to build.
+// minutes to build, and what runs containers on a real node always is, as runc needs C libraries.
 //
 //	CACHE/programs/kubernetes-v1.36.3-KEY/       etcd, kubernetes and its links, kwok, ...
 //	CACHE/programs/prometheus-debian-VERSION/    prometheus
 //	CACHE/programs/prometheus-v0.315.0-KEY/      prometheus, built
+//	CACHE/programs/node-debian-VERSIONS/         containerd, runc and CNI plugins, of Debian's
 //	CACHE/programs/upstream-v1.8.1-KEY/          recommender and updater of the VPA that we are compared with
 package programs
 

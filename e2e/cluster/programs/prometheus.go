@@ -104,10 +104,10 @@ func builtPrometheus(ctx context.Context, say Say) (string, error) {
 	return filepath.Join(dir, "prometheus"), nil
 }
 
-// runs proves that the Prometheus at path runs on this machine.
+// runs proves that the program at path runs on this machine.
 func runs(ctx context.Context, path string) error {
 	if _, err := output(ctx, "", path, "--version"); err != nil {
-		return fmt.Errorf("try Prometheus: %w", err)
+		return fmt.Errorf("try %s: %w", filepath.Base(path), err)
 	}
 	return nil
 }

@@ -1,0 +1,94 @@
+// Package node tests Sartor on a real node: a kubelet and containerd that run both programs as pods, installed by deploy/,
+// beside pods that really use processors and memory, and are really killed for want of it.
+package node
+
+import (
+	"context"
+	"flag"
+	"fmt"
+	"os"
+	"path/filepath"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/sartor-vpa/sartor/e2e/cluster"
+	"github.com/sartor-vpa/sartor/e2e/cluster/programs"
+	"github.com/sartor-vpa/sartor/e2e/cluster/realnode"
+	"github.com/sartor-vpa/sartor/e2e/cluster/runs"
+	"github.com/sartor-vpa/sartor/e2e/images"
+	"github.com/sartor-vpa/sartor/e2e/install"
+)
+
+// archivesVariable has the folder with the images.
+const archivesVariable = "SARTOR_NODE_IMAGES"
+
+func TestMain(m *testing.M) {
+	flag.Parse()
+	if testing.Short() {
+		os.Exit(m.Run()) // which starts nothing
+	}
+	var built *runs.Folder
+	status := realnode.Main(func(ctx context.Context) (env []string, err error) {
+		built, err = prepare(ctx)
+		if err != nil {
+			return nil, err
+		}
+		return []string{archivesVariable + "=" + built.Path}, nil
+	}, m.Run)
+	if built != nil {
+		if err := built.Remove(false); err != nil {
+			fmt.Fprintln(os.Stderr, err)
+			status = max(status, 1)
+		}
+	}
+	os.Exit(status)
+}
+
+// prepare makes everything for which the machine's network may be needed: inside there is none.
+func prepare(ctx context.Context) (*runs.Folder, error) {
+	say := func(format string, args ...any) { fmt.Printf(format+"\n", args...) }
+	for _, fetch := range []func(context.Context, programs.Say) (string, error){programs.Kubernetes, programs.Upstream, programs.Node} {
+		if _, err := fetch(ctx, say); err != nil {
+			return nil, err
+		}
+	}
+	root, err := install.Root()
+	if err != nil {
+		return nil, err
+	}
+	folder, err := runs.Create(ctx, "images")
+	if err != nil {
+		return nil, err
+	}
+	say("building images of the programs")
+	if _, err := images.Build(ctx, root, folder.Path); err != nil {
+		return nil, err
+	}
+	return folder, nil
+}
+
+// start starts a cluster with a real node, and stops it with the test. Where there can be none, the test is skipped with the reason.
+func start(t *testing.T) *cluster.Cluster {
+	if testing.Short() {
+		t.Skip("starts a cluster")
+	}
+	if err := realnode.Missing(); err != nil {
+		t.Skip(err)
+	}
+	archives, err := filepath.Glob(filepath.Join(os.Getenv(archivesVariable), "*.tar"))
+	require.NoError(t, err)
+	c, err := cluster.Start(t.Context(), cluster.Options{
+		Name: "node", Progress: t.Output(),
+		Node: &cluster.Node{Images: archives, Pause: images.Pause.String()},
+	})
+	require.NoError(t, err)
+	t.Cleanup(func() {
+		if t.Failed() {
+			c.KeepLogs()
+			t.Logf("logs are in %s", c.LogDir())
+		}
+		require.NoError(t, c.Stop())
+	})
+	return c
+}
