@@ -53,16 +53,16 @@ func run(ctx context.Context, o *options, logs io.Writer) error {
 
 	certificates := o.newCertificates(live, log.WithName("certs"))
 	index := webhook.NewIndex(o.cluster(), log.WithName("index"))
-	watches, err := newWatches(config, mgr.GetHTTPClient(), mgr.GetScheme(), index, log.WithName("watches"))
+	unknown, err := newReader(config, mgr.GetHTTPClient(), mgr.GetScheme(), mgr.GetRESTMapper())
+	if err != nil {
+		return err
+	}
+	watches, err := newWatches(config, unknown, mgr.GetHTTPClient(), index, log.WithName("watches"))
 	if err != nil {
 		return err
 	}
 	if err := ctrlmetrics.Registry.Register(watches); err != nil {
 		return fmt.Errorf("registering metrics: %w", err)
-	}
-	unknown, err := newReader(config, mgr.GetHTTPClient(), mgr.GetScheme(), mgr.GetRESTMapper())
-	if err != nil {
-		return err
 	}
 	pods := webhook.NewHandler(webhook.Config{
 		Owners:      target.NewResolverOf(watches.owners, unknown, target.NewDiscovery(disco)),

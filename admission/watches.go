@@ -8,10 +8,8 @@ import (
 	"strings"
 	"sync"
 	"sync/atomic"
-	"time"
 
 	"github.com/go-logr/logr"
-	"github.com/prometheus/client_golang/prometheus"
 	corev1 "k8s.io/api/core/v1"
 	"k8s.io/apimachinery/pkg/api/meta"
 	"k8s.io/apimachinery/pkg/fields"
@@ -33,23 +31,28 @@ import (
 // watches keep what decisions read of the cluster, and know when all of it was seen once. All of it is needed: a pod that
 // is patched without its namespace's LimitRanges may be refused for that.
 type watches struct {
-	owners *target.Owners
-	vpas   *webhook.Index
-	ranges *webhook.Ranges
-	all    []*mirror.Watch
-	log    logr.Logger
+	owners    *target.Owners
+	selectors *target.Selectors
+	vpas      *webhook.Index
+	ranges    *webhook.Ranges
+	all       []*mirror.Watch
+	log       logr.Logger
 
 	synced atomic.Bool
 }
 
-// newWatches returns watches that fill vpas, and that read by config.
-func newWatches(config *rest.Config, http *http.Client, scheme *runtime.Scheme, vpas *webhook.Index, log logr.Logger) (*watches, error) {
-	w := &watches{owners: target.NewOwners(), vpas: vpas, ranges: webhook.NewRanges(), log: log}
+// newWatches returns watches that fill vpas, and that read by config. What targets select is read by live.
+func newWatches(config *rest.Config, live client.Client, http *http.Client, vpas *webhook.Index, log logr.Logger) (*watches, error) {
+	w := &watches{
+		owners: target.NewOwners(), selectors: target.NewSelectors(target.Workloads{Client: live}, log.WithName("selectors")),
+		vpas: vpas, ranges: webhook.NewRanges(), log: log,
+	}
+	vpas.Selectors = w.selectors
 	objects, err := metadata.NewForConfigAndClient(config, http)
 	if err != nil {
 		return nil, fmt.Errorf("making a client for metadata: %w", err)
 	}
-	lists := lists{config: config, http: http, codecs: serializer.NewCodecFactory(scheme)}
+	lists := lists{config: config, http: http, codecs: serializer.NewCodecFactory(live.Scheme())}
 	vpaList, err := lists.of(vpav1.SchemeGroupVersion.WithKind("VerticalPodAutoscaler"), "verticalpodautoscalers")
 	if err != nil {
 		return nil, err
@@ -65,9 +68,10 @@ func newWatches(config *rest.Config, http *http.Client, scheme *runtime.Scheme, 
 	return w, nil
 }
 
-// newReader returns what reads an owner that is not known yet. A pod's creation waits for that, so that no budget of ours
-// holds it back: there are no more reads than new owners, and the API server has a fairness of its own.
-func newReader(config *rest.Config, http *http.Client, scheme *runtime.Scheme, mapper meta.RESTMapper) (client.Reader, error) {
+// newReader returns what reads an owner, or what a target selects, that is not known yet. A pod's creation waits for that,
+// so that no budget of ours holds it back: there are no more reads than new owners and targets, and the API server has a
+// fairness of its own.
+func newReader(config *rest.Config, http *http.Client, scheme *runtime.Scheme, mapper meta.RESTMapper) (client.Client, error) {
 	free := rest.CopyConfig(config)
 	free.QPS = -1
 	reader, err := client.New(free, client.Options{HTTPClient: http, Scheme: scheme, Mapper: mapper})
@@ -127,6 +131,7 @@ func (w *watches) run(ctx context.Context) error {
 	for _, one := range w.all {
 		running.Go(func() { one.Run(ctx, w.log) })
 	}
+	running.Go(func() { w.selectors.Run(ctx) })
 	if w.settled(ctx) {
 		w.synced.Store(true)
 		w.log.Info("caches are synced")
@@ -143,21 +148,4 @@ func (w *watches) settled(ctx context.Context) bool {
 		}
 	}
 	return true
-}
-
-var age = prometheus.NewDesc("sartor_admission_watch_age_seconds",
-	"Time since the API server was last heard of by the watch of that kind: a minute at most while all is well. Absent until it was.", []string{"kind"}, nil)
-
-var _ prometheus.Collector = (*watches)(nil)
-
-// Describe implements prometheus.Collector.
-func (w *watches) Describe(descs chan<- *prometheus.Desc) { descs <- age }
-
-// Collect implements prometheus.Collector.
-func (w *watches) Collect(metrics chan<- prometheus.Metric) {
-	for _, one := range w.all {
-		if heard := one.Heard(); !heard.IsZero() {
-			metrics <- prometheus.MustNewConstMetric(age, prometheus.GaugeValue, time.Since(heard).Seconds(), one.Kind())
-		}
-	}
 }

@@ -16,7 +16,6 @@ import (
 	"github.com/stretchr/testify/require"
 	autoscalingv1 "k8s.io/api/autoscaling/v1"
 	corev1 "k8s.io/api/core/v1"
-	"k8s.io/apimachinery/pkg/api/meta"
 	"k8s.io/apimachinery/pkg/api/resource"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/runtime"
@@ -34,6 +33,7 @@ type apiServer struct {
 	mu    sync.Mutex
 	lists map[string]any // by resource
 	gone  map[string]bool
+	gets  map[string]int // how often what was asked for, but for watches, by the last part of its path
 }
 
 func (a *apiServer) set(resource string, gone bool) {
@@ -44,9 +44,13 @@ func (a *apiServer) set(resource string, gone bool) {
 
 func (a *apiServer) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	resource := r.URL.Path[strings.LastIndex(r.URL.Path, "/")+1:]
+	watched := r.URL.Query().Get("watch") != ""
 	a.mu.Lock()
 	list, ok := a.lists[resource]
 	gone := a.gone[resource]
+	if !watched {
+		a.gets[resource]++
+	}
 	a.mu.Unlock()
 	w.Header().Set("Content-Type", "application/json")
 	switch {
@@ -55,7 +59,7 @@ func (a *apiServer) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	case r.URL.Query().Get("sendInitialEvents") != "":
 		w.WriteHeader(http.StatusUnprocessableEntity)
 		_ = json.NewEncoder(w).Encode(metav1.Status{TypeMeta: metav1.TypeMeta{Kind: "Status", APIVersion: "v1"}, Status: "Failure", Reason: metav1.StatusReasonInvalid, Code: 422})
-	case r.URL.Query().Get("watch") != "":
+	case watched:
 		w.(http.Flusher).Flush()
 		<-r.Context().Done()
 	case ok:
@@ -78,7 +82,8 @@ func newAPIServer() *apiServer {
 			{ContainerName: "shop", Target: amounts, LowerBound: amounts, UpperBound: amounts, UncappedTarget: amounts},
 		}}},
 	}
-	return &apiServer{gone: map[string]bool{}, lists: map[string]any{
+	return &apiServer{gone: map[string]bool{}, gets: map[string]int{}, lists: map[string]any{
+		"scale": scaleOf("app=shop"),
 		"verticalpodautoscalers": vpav1.VerticalPodAutoscalerList{
 			TypeMeta: metav1.TypeMeta{Kind: "VerticalPodAutoscalerList", APIVersion: "autoscaling.k8s.io/v1"}, ListMeta: metav1.ListMeta{ResourceVersion: "1"},
 			Items: []vpav1.VerticalPodAutoscaler{vpa},
@@ -98,7 +103,10 @@ func startWatches(t *testing.T, server *httptest.Server) *watches {
 	require.NoError(t, corev1.AddToScheme(scheme))
 	require.NoError(t, vpav1.AddToScheme(scheme))
 	index := webhook.NewIndex(policy.Cluster{Limits: policy.DefaultLimitPolicy()}, logr.Discard())
-	w, err := newWatches(&rest.Config{Host: server.URL, QPS: -1}, server.Client(), scheme, index, logr.Discard())
+	config := &rest.Config{Host: server.URL, QPS: -1}
+	live, err := newReader(config, server.Client(), scheme, mapperOf(shopKind, rolloutKind))
+	require.NoError(t, err)
+	w, err := newWatches(config, live, server.Client(), index, logr.Discard())
 	require.NoError(t, err)
 	ctx, cancel := context.WithCancel(t.Context())
 	var running sync.WaitGroup
@@ -117,6 +125,9 @@ func ages(t *testing.T, w *watches) map[string]float64 {
 	require.NoError(t, err)
 	ages := map[string]float64{}
 	for _, f := range families {
+		if f.GetName() != "sartor_admission_watch_age_seconds" {
+			continue
+		}
 		for _, m := range f.Metric {
 			ages[m.Label[0].GetValue()] = m.Gauge.GetValue()
 		}
@@ -172,9 +183,7 @@ func TestOwnersThatAreNotKnownYetAreReadWithoutABudget(t *testing.T) {
 		})
 	}))
 	t.Cleanup(server.Close)
-	mapper := meta.NewDefaultRESTMapper(nil)
-	mapper.Add(gvk, meta.RESTScopeNamespace)
-	reader, err := newReader(&rest.Config{Host: server.URL, QPS: 1, Burst: 1}, server.Client(), runtime.NewScheme(), mapper)
+	reader, err := newReader(&rest.Config{Host: server.URL, QPS: 1, Burst: 1}, server.Client(), runtime.NewScheme(), mapperOf(gvk))
 	require.NoError(t, err)
 	resolver := target.NewResolverOf(target.NewOwners(), reader, nil)
 	yes := true

@@ -44,6 +44,9 @@ func (h *Handler) decide(ctx context.Context, d *desk) outcome {
 	if control == nil {
 		return outcome{decision: NoVPA}
 	}
+	if !control.Selects(ctx, &r.pod.labels) {
+		return outcome{decision: NotSelected, vpa: control.Name}
+	}
 	return apply(&r.pod, control, h.ranges.Of(r.namespace), &d.paper)
 }
 

@@ -17,7 +17,7 @@ const (
 //	{"apiVersion": "admission.k8s.io/v1", "kind": "AdmissionReview", "request": {
 //	  "uid": UID, "operation": "CREATE", "resource": {"group": "", "resource": "pods"}, "subResource": "",
 //	  "namespace": NAMESPACE, "object": {
-//	    "metadata": {"annotations": {KEY: VALUE}, "ownerReferences": [...]},
+//	    "metadata": {"annotations": {KEY: VALUE}, "labels": {KEY: VALUE}, "ownerReferences": [...]},
 //	    "spec": {"containers": [CONTAINER], "initContainers": [CONTAINER], "resources": RESOURCES}}}}
 //
 // where a CONTAINER is {"name": NAME, "restartPolicy": "Always", "resources": RESOURCES} and RESOURCES are

@@ -19,6 +19,8 @@ type pod struct {
 	annotations map[string]string
 	// kept is the map for them.
 	kept map[string]string
+	// labels are all of them.
+	labels podLabels
 	// owners has the controlling owner, if there is one.
 	owners []metav1.OwnerReference
 	// asking is what it asks for. has tells by container what of that is there, be it empty.
@@ -34,8 +36,9 @@ type members struct{ resources, limits, requests bool }
 // reset empties p, but for what can be filled again.
 func (p *pod) reset() {
 	clear(p.kept)
+	p.labels.reset()
 	*p = pod{
-		kept: p.kept, owners: p.owners[:0], has: p.has[:0],
+		kept: p.kept, labels: p.labels, owners: p.owners[:0], has: p.has[:0],
 		asking: policy.Pod{Containers: p.asking.Containers[:0], Init: p.asking.Init[:0]},
 	}
 }
@@ -74,6 +77,9 @@ func (d *desk) metaMember(key []byte) error {
 			p.annotations = p.kept
 		}
 		return d.mustObject("metadata.annotations", d.annotation)
+	case "labels":
+		p.labels.reset()
+		return d.mustObject("metadata.labels", d.label)
 	case "ownerReferences":
 		p.owners = p.owners[:0]
 		return d.mustArray("metadata.ownerReferences", d.owner)

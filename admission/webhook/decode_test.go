@@ -58,6 +58,13 @@ func agree(t require.TestingT, got *request, want *admissionv1.AdmissionRequest,
 			require.Equal(t, value, kept)
 		}
 	}
+	for key, value := range pod.Labels {
+		read, ok := got.pod.labels.Lookup(key)
+		require.True(t, ok, key)
+		require.Equal(t, value, read)
+		require.Equal(t, value, got.pod.labels.Get(key))
+	}
+	require.False(t, got.pod.labels.Has("no label of a pod"))
 	if controller := metav1.GetControllerOfNoCopy(pod); controller == nil {
 		require.Empty(t, got.pod.owners)
 	} else {
@@ -105,6 +112,9 @@ func TestItReadsWhatKubernetesReads(t *testing.T) {
 				policy.DeclaredAnnotation: "{}", policy.UpdatesAnnotation: "ü\"\n", annotations.GetStartupCPUBoostAnnotationKey("app-0"): "{}", "other": "x",
 			}
 		}
+		if random.IntN(2) == 0 {
+			pod.Labels = map[string]string{"app": "shop", "": "ü\"\n", "empty": ""}
+		}
 		controller := random.IntN(2) == 0
 		pod.OwnerReferences = []metav1.OwnerReference{{Kind: "ConfigMap"}, {APIVersion: "apps/v1", Kind: "ReplicaSet", Name: "r", UID: "u", Controller: &controller}}
 		body := newReview(t, pod)
@@ -127,6 +137,7 @@ func FuzzReviews(f *testing.F) {
 		strings.Replace(text, `"resources": {}`, `"resources": null`, 1),
 		strings.Replace(text, `"100m"`, `" 1e3 "`, 1), strings.Replace(text, `"100m"`, `-0.5`, 1), strings.Replace(text, `"2"`, `"9E"`, 1),
 		strings.Replace(text, `"labels"`, `"annotations": {"sartor.dev/declared": "{\"shop\":{}}", "vpaUpdates": null, "kubernetes.io/limit-ranger": "LimitRanger plugin set: cpu limit for container shop"}, "labels"`, 1),
+		strings.Replace(text, `"labels": {`, `"labels": {"": null, "a\"": "ü\n", `, 1),
 		strings.Replace(text, `"name": "migrate"`, `"name": "migrate", "restartPolicy": "Always"`, 1),
 		strings.Replace(text, `"volumes"`, `"resources": {"limits": {"cpu": "1"}}, "volumes"`, 1),
 	} {
@@ -170,7 +181,8 @@ func TestOfEqualKeysTheLastCounts(t *testing.T) {
 	d, err := read(`{"apiVersion":"x","apiVersion":"admission.k8s.io/v1","kind":"AdmissionReview",
 		"request":{"uid":"0","object":{"spec":{"containers":[{"name":"gone"}]}}},
 		"request":{"uid":"1","uid":"2","operation":"CREATE","resource":{"group":"apps"},"resource":{"resource":"pods"},
-			"object":7,"object":{"metadata":{"annotations":{"vpaUpdates":"a"},"annotations":{"vpaUpdates":"b"}},
+			"object":7,"object":{"metadata":{"annotations":{"vpaUpdates":"a"},"annotations":{"vpaUpdates":"b"},
+					"labels":{"app":"gone","gone":"1"},"labels":{"app":"a","tier":null,"app":"b"}},
 				"spec":{"containers":[{"name":"a"}],"containers":[{"name":"b","resources":{"limits":{"memory":"1Gi"},"limits":{"cpu":"3","cpu":"2"}}}]}}}}`)
 	require.NoError(t, err)
 	r := &d.review.request
@@ -178,6 +190,9 @@ func TestOfEqualKeysTheLastCounts(t *testing.T) {
 	require.Equal(t, "2", r.uid)
 	require.True(t, r.isPodCreation())
 	require.Equal(t, map[string]string{"vpaUpdates": "b"}, r.pod.annotations)
+	require.Equal(t, "b", r.pod.labels.Get("app"))
+	require.True(t, r.pod.labels.Has("tier"), "null is an empty string")
+	require.False(t, r.pod.labels.Has("gone"))
 	require.Len(t, r.pod.asking.Containers, 1)
 	require.Equal(t, "b", r.pod.asking.Containers[0].Name)
 	require.EqualValues(t, 2000, r.pod.asking.Containers[0].Now.Limits[0].Amount())
@@ -198,6 +213,7 @@ func TestADeskThatIsUsedAgainRemembersNothing(t *testing.T) {
 		require.NoError(t, err)
 		require.Equal(t, fresh.review.pod.asking.Containers, d.review.pod.asking.Containers)
 		require.Equal(t, fresh.review.pod.asking.Init, d.review.pod.asking.Init)
+		require.False(t, d.review.pod.labels.Has("app"))
 		require.Equal(t, fresh.review.pod.has, d.review.pod.has)
 		require.Empty(t, d.review.pod.owners)
 		require.Nil(t, d.review.pod.annotations)

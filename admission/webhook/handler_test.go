@@ -125,6 +125,7 @@ func TestAPodIsLeftAloneAndCountedByReason(t *testing.T) {
 		"an ephemeral container":   {nil, []string{`"namespace": "store"`, `"subResource": "ephemeralcontainers", "namespace": "store"`}, NotAPodCreation},
 		"another resource":         {nil, []string{`"resource": "pods"`, `"resource": "services"`}, NotAPodCreation},
 		"no object":                {nil, []string{`"object": {`, `"object": 7, "was": {`}, BadPod},
+		"a bad label":              {nil, []string{`"app": "shop"`, `"app": ["shop"]`}, BadPod},
 		"a bad quantity":           {nil, []string{`"100m"`, `"lots"`}, BadPod},
 	} {
 		t.Run(name, func(t *testing.T) {

@@ -1,6 +1,7 @@
 package webhook
 
 import (
+	"context"
 	"fmt"
 	"runtime/debug"
 	"slices"
@@ -8,6 +9,7 @@ import (
 	"sync"
 
 	"github.com/go-logr/logr"
+	"k8s.io/apimachinery/pkg/labels"
 	"k8s.io/apimachinery/pkg/types"
 	vpav1 "k8s.io/autoscaler/vertical-pod-autoscaler/pkg/apis/autoscaling.k8s.io/v1"
 
@@ -27,11 +29,22 @@ type Control struct {
 	Others string
 
 	vpa *vpav1.VerticalPodAutoscaler
+	// selection is which of the target's pods it patches; nil for all.
+	selection *target.Selection
+}
+
+// Selects reports whether it patches a pod of its target that has these labels: as upstream, where the target's selector
+// matches. What cannot be known matches.
+func (c *Control) Selects(ctx context.Context, pod labels.Labels) bool {
+	return c.selection == nil || c.selection.Selects(ctx, pod)
 }
 
 // Index knows, for every target, the VPA that controls its pods. It is fed by a mirror and decides when a VPA changes, so
 // that a review costs one look-up however many VPAs there are.
 type Index struct {
+	// Selectors knows which pods a target selects; nil stands for all that it controls. It is set before the Index is filled.
+	Selectors *target.Selectors
+
 	log     logr.Logger
 	cluster policy.Cluster
 
@@ -49,8 +62,9 @@ type filed struct {
 // contenders are the VPAs on one target that may patch its pods; never none.
 type contenders struct {
 	// vpas come in the order in which they control: the first one does.
-	vpas    []*vpav1.VerticalPodAutoscaler
-	control *Control
+	vpas      []*vpav1.VerticalPodAutoscaler
+	selection *target.Selection
+	control   *Control
 }
 
 var _ VPAs = (*Index)(nil)
@@ -93,9 +107,15 @@ func (x *Index) drop(vpa *vpav1.VerticalPodAutoscaler) {
 func (x *Index) replace(all []*vpav1.VerticalPodAutoscaler) {
 	x.mu.Lock()
 	defer x.mu.Unlock()
+	before := x.targets
 	x.clear()
 	for _, vpa := range all {
 		x.put(vpa)
+	}
+	for c := range before {
+		if _, ok := x.targets[c]; !ok {
+			x.forget(c)
+		}
 	}
 }
 
@@ -123,6 +143,9 @@ func (x *Index) put(vpa *vpav1.VerticalPodAutoscaler) {
 	found, ok := x.targets[to]
 	if !ok {
 		found = &contenders{}
+		if x.Selectors != nil {
+			found.selection = x.Selectors.Of(to)
+		}
 		x.targets[to] = found
 	}
 	at, _ := slices.BinarySearchFunc(found.vpas, vpa, target.Compare)
@@ -160,15 +183,23 @@ func (x *Index) remove(key types.NamespacedName, again target.Controller) {
 	case old.target == again:
 	case len(found.vpas) == 0:
 		delete(x.targets, old.target)
+		x.forget(old.target)
 	default:
 		x.elect(found)
+	}
+}
+
+// forget ends the keeping of what a target selects, which nobody names any more.
+func (x *Index) forget(c target.Controller) {
+	if x.Selectors != nil {
+		x.Selectors.Forget(c)
 	}
 }
 
 // elect makes the first of the contenders control.
 func (x *Index) elect(c *contenders) {
 	first := c.vpas[0]
-	control := &Control{Name: first.Name, Others: others(c.vpas), vpa: first}
+	control := &Control{Name: first.Name, Others: others(c.vpas), vpa: first, selection: c.selection}
 	if c.control != nil && c.control.vpa == first {
 		control.Rules = c.control.Rules
 	} else {

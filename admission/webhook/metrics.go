@@ -23,6 +23,8 @@ const (
 	NoRecommendation Decision = "no_recommendation"
 	// NoVPA: no VPA controls the pod's topmost controller, or only VPAs in mode Off.
 	NoVPA Decision = "no_vpa"
+	// NotSelected: the label selector of the pod's topmost controller, which a VPA controls, does not match it.
+	NotSelected Decision = "not_selected"
 	// NoController: a bare pod, or one whose owners no VPA can name.
 	NoController Decision = "no_controller"
 	// OptedOut: the pod says sartor.dev/inject: "false".
@@ -47,7 +49,7 @@ const (
 
 // allDecisions are counted from the start, so that none is missing from a dashboard.
 var allDecisions = [...]Decision{
-	Patched, Unchanged, Skipped, NoRecommendation, NoVPA, NoController, OptedOut, NotAPodCreation,
+	Patched, Unchanged, Skipped, NoRecommendation, NoVPA, NotSelected, NoController, OptedOut, NotAPodCreation,
 	NotSynced, LookupFailed, DeadlineExceeded, BadPod, Panicked, Malformed, TooLarge,
 }
 
