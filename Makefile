@@ -108,7 +108,7 @@ bench: ## Measure the recommender's parts beside upstream's, in one run; ends wi
 	$(GO) test ./recommender/bench -run TestReport -count=1 -timeout 60m -v -report
 
 .PHONY: bench-admission
-bench-admission: ## Measure the webhook beside upstream's admission controller, in one run; ends with a line RATIO for each (some 2 minutes)
+bench-admission: ## Measure the webhook beside upstream's admission controller, in one run; ends with a line RATIO for each (some 5 minutes)
 	$(GO) test ./admission/bench -run TestReport -count=1 -timeout 30m -v -report
 
 .PHONY: bench-cluster

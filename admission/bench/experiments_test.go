@@ -1,22 +1,43 @@
 package bench
 
 import (
-	"bytes"
-	"crypto/tls"
-	"encoding/json"
-	"errors"
+	"flag"
 	"fmt"
-	"io"
 	"net/http"
-	"net/http/httptest"
 	"runtime"
 	"testing"
 
-	admissionv1 "k8s.io/api/admission/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/types"
 	"k8s.io/client-go/rest"
+
+	"github.com/sartor-vpa/sartor/pkg/sidebyside"
 )
+
+var flags = sidebyside.NewFlags(flag.CommandLine)
+
+// TestReport measures both sides of all experiments, and prints what came out:
+//
+//	go test ./admission/bench -run '^TestReport$' -count=1 -timeout 30m -v -report
+func TestReport(t *testing.T) { flags.Report(t, about, experiments()) }
+
+const about = `A review is of a pod's creation, 4.7 KB: three containers, of which one is a mesh's sidecar, and an init container. Each is patched.
+In process: the handler alone, from the request's bytes to the answer's. HTTPS: on loopback with TLS, the client in the same process.
+Rollouts: pods of 100 Argo Rollouts, and an API server in the same process that takes 2 ms to answer for a /scale.
+`
+
+// TestEverySideOfEveryExperimentWorks runs small ones, so that the report does not rot.
+func TestEverySideOfEveryExperimentWorks(t *testing.T) { sidebyside.Try(t, experiments(), 4) }
+
+type (
+	experiment = sidebyside.Experiment
+	side       = sidebyside.Side
+	operation  = sidebyside.Operation
+	reading    = sidebyside.Reading
+	row        = sidebyside.Row
+)
+
+var need = sidebyside.Need
 
 // cluster is what a side stands before.
 type cluster struct {
@@ -29,93 +50,95 @@ type cluster struct {
 // target is the workload that the i-th VPA names.
 func (c cluster) target(i int) int { return min(i, c.workloads-1) }
 
+// maker makes a side's handler before a cluster.
+type maker func(cluster) http.Handler
+
+// An experiment's size is the number of its reviews.
 func experiments() []experiment {
-	return []experiment{
-		inProcess("1", cluster{vpas: 1, workloads: 1, kind: deployment}, 2000),
-		inProcess("100", cluster{vpas: 100, workloads: 100, kind: deployment}, 2000),
-		inProcess("2000", cluster{vpas: 2000, workloads: 2000, kind: deployment}, 2000),
-		inProcess("2000-on-one", cluster{vpas: 2000, workloads: 1, kind: deployment}, 500),
-		{"https", 3, [2]func() operation{overHTTPS(newOurs), overHTTPS(newUpstream)}},
-		{"rollouts", 1, [2]func() operation{burst(newOurs, 10_000), burst(newUpstream, 400)}},
-		{"replica-sets", 1, [2]func() operation{ours: heap}},
+	var list []experiment
+	clusters := []struct {
+		name string
+		cluster
+	}{
+		{"1", cluster{vpas: 1, workloads: 1, kind: deployment}},
+		{"100", cluster{vpas: 100, workloads: 100, kind: deployment}},
+		{"2000", cluster{vpas: 2000, workloads: 2000, kind: deployment}},
+		{"2000-on-one", cluster{vpas: 2000, workloads: 1, kind: deployment}},
+	}
+	for _, c := range clusters {
+		list = append(list, experiment{Name: c.name, Size: 1000, Runs: 5,
+			Ours: inProcess(newOurs, c.cluster), Upstream: inProcess(newUpstream, c.cluster), Rows: inProcessRows()[c.name]})
+	}
+	for _, c := range clusters {
+		list = append(list, experiment{Name: "https-" + c.name, Size: 500, Runs: 3,
+			Ours: overHTTPS(newOurs, c.cluster), Upstream: overHTTPS(newUpstream, c.cluster), Rows: overHTTPSRows(c.name)})
+	}
+	return append(append(list, rollouts()...), experiment{Name: "replica-sets", Size: 100_000, Runs: 1, Ours: heap, Rows: []row{
+		{Name: "admission-heap-100k-replicasets", About: "live heap of what is kept of 100 000 ReplicaSets", Of: "heap", Unit: sidebyside.Megabytes, Target: sidebyside.AtMost(60)}}})
+}
+
+func inProcessRows() map[string][]row {
+	cpu := func(name, about string, target *float64) row {
+		return row{Name: name, About: "in process: CPU of a review, " + about, Of: sidebyside.CPU, Unit: sidebyside.Microseconds, Target: target}
+	}
+	onOne := row{Name: "admission-2000-on-one-target", About: "the same, ours beside ours with 1 VPA", Of: sidebyside.CPU, To: "1/" + sidebyside.CPU,
+		Unit: sidebyside.Microseconds, Target: sidebyside.AtMost(1.5)}
+	return map[string][]row{
+		"1": {cpu("admission-cpu-1", "1 VPA", nil)},
+		"100": {
+			cpu("admission-cpu", "100 VPAs", sidebyside.AtMost(0.5)),
+			{Name: "admission-allocs", About: "what it allocates, objects", Of: sidebyside.Allocs, Unit: sidebyside.Count, Target: sidebyside.AtMost(0.33)},
+			{Name: "admission-bytes", About: "and bytes", Of: sidebyside.Bytes, Unit: sidebyside.Kilobytes},
+		},
+		"2000":        {cpu("admission-cpu-2000", "2000 VPAs", nil)},
+		"2000-on-one": {cpu("admission-cpu-2000-on-one", "2000 VPAs on one target", nil), onOne},
 	}
 }
 
-func rows() []row {
+func overHTTPSRows(vpas string) []row {
+	name, about := "-"+vpas, "HTTPS: CPU of a review with its client, VPAs: "+vpas
+	if vpas == "100" {
+		name = ""
+	}
 	return []row{
-		{name: "admission-cpu-1", of: "1/cpu", unit: microseconds},
-		{name: "admission-cpu", of: "100/cpu", unit: microseconds, target: 0.5},
-		{name: "admission-cpu-2000", of: "2000/cpu", unit: microseconds},
-		{name: "admission-cpu-2000-on-one", of: "2000-on-one/cpu", unit: microseconds},
-		{name: "admission-2000-on-one-target", of: "2000-on-one/cpu", to: "1/cpu", unit: microseconds, target: 1.5},
-		{name: "admission-allocs", of: "100/allocs", unit: count, target: 0.33},
-		{name: "admission-bytes", of: "100/bytes", unit: kilobytes},
-		{name: "admission-https-cpu", of: "https/cpu", unit: microseconds},
-		{name: "admission-https-p99", of: "https/p99", unit: milliseconds},
-		{name: "admission-rollout-burst", of: "rollouts/each", unit: microseconds},
-		{name: "admission-rollout-p99", of: "rollouts/p99", unit: milliseconds},
-		{name: "admission-rollout-cpu-busy", of: "rollouts/busy", unit: percent, silent: true},
-		{name: "admission-rollout-reads", of: "rollouts/reads", unit: count, silent: true},
-		{name: "admission-heap-100k-replicasets", of: "replica-sets/heap", unit: megabytes, alone: true, target: 60},
+		{Name: "admission-https-cpu" + name, About: about, Of: sidebyside.CPU, Unit: sidebyside.Microseconds},
+		{Name: "admission-https-p99" + name, About: fmt.Sprintf("and how long 99 of 100 take at most, at %d a second", httpsRate), Of: "p99", Unit: sidebyside.Milliseconds},
 	}
 }
 
-// inProcess measures what n reviews of the last workload's pods cost, from the bytes of the request to those of the answer.
-func inProcess(name string, c cluster, n int) experiment {
-	side := func(newHandler func(cluster) http.Handler) func() operation {
-		return func() operation {
-			handler, body := newHandler(c), newReview(newPod(c.workloads-1))
-			return func() reading { return cost(n, func() { review(handler, body) }) }
-		}
-	}
-	return experiment{name, 5, [2]func() operation{side(newOurs), side(newUpstream)}}
-}
-
-// overHTTPS measures what reviews cost behind TLS, with the client, and how long they take: 4 clients, 500 reviews each.
-func overHTTPS(newHandler func(cluster) http.Handler) func() operation {
-	return func() operation {
-		c := cluster{vpas: 100, workloads: 100, kind: deployment}
-		server, body := httptest.NewTLSServer(newHandler(c)), newReview(newPod(c.workloads-1))
-		client := server.Client()
-		client.Transport.(*http.Transport).MaxIdleConnsPerHost = 4
-		client.Transport.(*http.Transport).TLSClientConfig.ClientSessionCache = tls.NewLRUClientSessionCache(4)
-		return func() reading {
-			return concurrently(4, 2000, func(int) error {
-				response, err := client.Post(server.URL+"/?timeout=2s", "application/json", bytes.NewReader(body))
-				if err != nil {
-					return err
+// inProcess measures what reviews of the last workload's pods cost, from the bytes of the request to those of the answer.
+func inProcess(newHandler maker, c cluster) side {
+	return func(reviews int) operation {
+		handler, body := newHandler(c), newReview(newPod(c.workloads-1))
+		return func(r reading) {
+			r.Measure(reviews, func() {
+				for range reviews {
+					review(handler, body)
 				}
-				answer, err := io.ReadAll(response.Body)
-				return errors.Join(err, response.Body.Close(), check(response.StatusCode, answer))
 			})
 		}
 	}
 }
 
-// burst measures n pods of 100 Rollouts that are created at once, 64 at a time, for the first time since the start.
-func burst(newHandler func(cluster) http.Handler, n int) func() operation {
-	return func() operation {
-		api := &apiServer{}
-		server := httptest.NewServer(api)
-		// Upstream's defaults, and ours.
-		c := cluster{vpas: 100, workloads: 100, kind: rollout, server: &rest.Config{Host: server.URL, QPS: 50, Burst: 100}}
-		bodies := make([][]byte, c.workloads)
-		for i := range bodies {
-			bodies[i] = newReview(newPod(i))
-		}
-		return func() reading {
-			handler := newHandler(c)
-			api.reads.Store(0)
-			r := concurrently(64, n, func(i int) error { review(handler, bodies[i%len(bodies)]); return nil })
-			r["reads"] = float64(api.reads.Load())
-			return r
+// httpsRate is how many reviews a second are sent over HTTPS: as many as upstream manages with 2000 VPAs on one target.
+const httpsRate = 100
+
+// overHTTPS measures what reviews cost behind TLS, one after the other, and then how long they take at a rate that leaves the
+// processors time.
+func overHTTPS(newHandler maker, c cluster) side {
+	return func(reviews int) operation {
+		server, body := serve(newHandler(c)), newReview(newPod(c.workloads-1))
+		send := func(int) error { return server.review(body) }
+		return func(r reading) {
+			arriving(r, httpsRate, reviews, send)
+			atOnce(r, 1, reviews, send)
 		}
 	}
 }
 
-// heap measures what 100 000 ReplicaSets take, of 10 000 Deployments. No two objects that come share a string.
-func heap() operation {
-	const replicaSets, each = 100_000, 10
+// heap measures what ReplicaSets take, of which ten have a Deployment in common. No two objects that come share a string.
+func heap(replicaSets int) operation {
+	const each = 10
 	lists := ownerLists{"replicasets": func() []metav1.PartialObjectMetadata {
 		all := make([]metav1.PartialObjectMetadata, replicaSets)
 		for i := range all {
@@ -125,30 +148,10 @@ func heap() operation {
 		}
 		return all
 	}}
-	return func() reading {
-		before := liveHeap()
+	return func(r reading) {
+		before := sidebyside.LiveHeap()
 		owners := newOwners(lists)
-		grown := liveHeap() - before
+		r["heap"] = sidebyside.LiveHeap() - before
 		runtime.KeepAlive(owners)
-		return reading{"heap": grown}
-	}
-}
-
-// TestEverySideOfEveryExperimentWorks runs small ones, so that the report does not rot.
-func TestEverySideOfEveryExperimentWorks(t *testing.T) {
-	for _, newHandler := range []func(cluster) http.Handler{newOurs, newUpstream} {
-		for _, c := range []cluster{{vpas: 2, workloads: 2, kind: deployment}, {vpas: 2, workloads: 1, kind: deployment}} {
-			handler := newHandler(c)
-			var answer admissionv1.AdmissionReview
-			recorder := httptest.NewRecorder()
-			request := httptest.NewRequest(http.MethodPost, "/", bytes.NewReader(newReview(newPod(c.workloads-1))))
-			request.Header.Set("Content-Type", "application/json")
-			handler.ServeHTTP(recorder, request)
-			need(json.Unmarshal(recorder.Body.Bytes(), &answer))
-			if !bytes.Contains(answer.Response.Patch, []byte("587m")) {
-				t.Errorf("not what was recommended: %s", answer.Response.Patch)
-			}
-		}
-		burst(newHandler, 4)()
 	}
 }

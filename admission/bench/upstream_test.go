@@ -1,6 +1,7 @@
 package bench
 
 import (
+	"io"
 	"net/http"
 	"time"
 
@@ -20,7 +21,13 @@ import (
 	kubernetesfake "k8s.io/client-go/kubernetes/fake"
 	"k8s.io/client-go/rest"
 	toolscache "k8s.io/client-go/tools/cache"
+	"k8s.io/klog/v2"
 )
+
+func init() {
+	klog.LogToStderr(false)
+	klog.SetOutput(io.Discard) // it tells of each second that it throttles itself
+}
 
 // newUpstream is upstream's handler as its main function makes it, before this cluster.
 func newUpstream(c cluster) http.Handler {

@@ -56,17 +56,17 @@ func NewFlags(set *flag.FlagSet) Flags {
 	}
 }
 
-// Report is the whole of a test that measures all experiments and prints what came out. It skips the test unless -report
-// asks for it. Other tests of the package do not run in the processes that it starts.
-func (f Flags) Report(t *testing.T, experiments []Experiment) {
+// Report is the whole of a test that measures all experiments and prints what came out, under lines that say what they are
+// about. It skips the test unless -report asks for it. Other tests of the package do not run in the processes that it starts.
+func (f Flags) Report(t *testing.T, about string, experiments []Experiment) {
 	switch {
 	case *f.child != "":
 		if err := serve(experiments, *f.child, os.Stdin, os.Stdout); err != nil {
 			t.Fatal(err)
 		}
 	case *f.report:
-		fmt.Printf("Ours beside upstream's v%s, on %s.\nMedians of runs by turns, each side in a process of its own, one experiment at a time.\n",
-			common.VerticalPodAutoscalerVersion(), Machine())
+		fmt.Printf("Ours beside upstream's v%s, on %s.\nMedians of runs by turns, each side in a process of its own, one experiment at a time.\n%s\n",
+			common.VerticalPodAutoscalerVersion(), Machine(), about)
 		lines, err := measure(t.Name(), experiments, regexp.MustCompile(*f.only))
 		if err != nil {
 			t.Fatal(err)

@@ -33,7 +33,7 @@ func countings() []Experiment {
 
 func TestSidesAreMeasuredInProcessesOfTheirOwnAndMediansCount(t *testing.T) {
 	if *flags.child != "" {
-		flags.Report(t, countings())
+		flags.Report(t, "", countings())
 		return
 	}
 	lines, err := measure(t.Name(), countings(), regexp.MustCompile(""))
@@ -58,7 +58,7 @@ func TestSidesAreMeasuredInProcessesOfTheirOwnAndMediansCount(t *testing.T) {
 func TestASideThatEndsIsToldWithWhatItSaid(t *testing.T) {
 	failing := []Experiment{{Name: "failing", Runs: 1, Ours: func(int) Operation { return func(Reading) { os.Exit(3) } }}}
 	if *flags.child != "" {
-		flags.Report(t, failing)
+		flags.Report(t, "", failing)
 		return
 	}
 	_, err := measure(t.Name(), failing, regexp.MustCompile(""))

@@ -13,7 +13,10 @@ var flags = sidebyside.NewFlags(flag.CommandLine)
 // TestReport measures both sides of all experiments, and prints what came out:
 //
 //	go test ./recommender/bench -run '^TestReport$' -count=1 -timeout 60m -v -report
-func TestReport(t *testing.T) { flags.Report(t, experiments()) }
+func TestReport(t *testing.T) { flags.Report(t, about, experiments()) }
+
+const about = `A VPA is of a Deployment with three pods of two containers each; 20 VPAs are in a namespace.
+`
 
 // TestEverySideOfEveryExperimentWorks runs them on small clusters, so that the report does not rot.
 func TestEverySideOfEveryExperimentWorks(t *testing.T) { sidebyside.Try(t, experiments(), 2) }
