@@ -76,17 +76,17 @@ func requireKnown(t *testing.T, path string, values, schema map[string]any) {
 }
 
 // optional are values that values.yaml leaves out, because they have no default that says anything.
-var optional = []string{"claims"}
+var optional = []string{"claims", "blueGreen"}
 
 // TestValuesThatCannotBeAreNamed has what is wrong, with the field, the value and what to do about it.
 func TestValuesThatCannotBeAreNamed(t *testing.T) {
 	cases := map[string][]string{
 		// The schema's.
-		"replica: 2":                     {"additional properties 'replica' not allowed"},
-		"admission: {replicas: two}":     {"at '/admission/replicas'", "got string, want integer"},
-		"admission: {replicas: -1}":      {"at '/admission/replicas'", "minimum: got -1, want 0"},
-		"webhook: {failurePolicy: Deny}": {"at '/webhook/failurePolicy'", "must be one of 'Ignore', 'Fail'"},
-		"webhook: {timeoutSeconds: 31}":  {"at '/webhook/timeoutSeconds'", "maximum: got 31, want 30"},
+		"replica: 2":                                     {"additional properties 'replica' not allowed"},
+		"admission: {replicas: two}":                     {"at '/admission/replicas'", "got string, want integer"},
+		"admission: {replicas: -1}":                      {"at '/admission/replicas'", "minimum: got -1, want 0"},
+		"webhook: {failurePolicy: Deny}":                 {"at '/webhook/failurePolicy'", "must be one of 'Ignore', 'Fail'"},
+		"webhook: {timeoutSeconds: 31}":                  {"at '/webhook/timeoutSeconds'", "maximum: got 31, want 30"},
 		"recommender: {image: {digest: latest}}":         {"at '/recommender/image/digest'", "'latest' does not match pattern", "sha256:"},
 		"prometheus: {address: prometheus:9090}":         {"at '/prometheus/address'", "'prometheus:9090' does not match pattern", "https?://"},
 		"prometheus: {matchers: ['cluster eu']}":         {"at '/prometheus/matchers/0'", "'cluster eu' does not match pattern"},
@@ -94,7 +94,7 @@ func TestValuesThatCannotBeAreNamed(t *testing.T) {
 		"limitPolicy: {cpu: {mode: double}}":             {"at '/limitPolicy/cpu/mode'", "must be one of 'multiple', 'proportional', 'none'"},
 		"recommender: {extraArgs: [v=1]}":                {"at '/recommender/extraArgs/0'", "'v=1' does not match pattern"},
 		"recommender: {resources: {limits: {cpu: two}}}": {"at '/recommender/resources/limits/cpu'", "'two' does not match pattern"},
-		"name: Sartor": {"at '/name'", "'Sartor' does not match pattern"},
+		"name: Sartor":                                   {"at '/name'", "'Sartor' does not match pattern"},
 		// What must be together, and what must not.
 		"prometheus: {address: http://p, envLabel: env}":     {`prometheus.envLabel is "env"`, "prometheus.environment is empty", "set it to this cluster's value"},
 		"prometheus: {address: http://p, environment: prod}": {`prometheus.environment is "prod"`, "prometheus.envLabel is empty", "such as env"},
