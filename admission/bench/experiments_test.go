@@ -27,7 +27,7 @@ Rollouts: pods of 100 Argo Rollouts, and an API server in the same process that 
 `
 
 // TestEverySideOfEveryExperimentWorks runs small ones, so that the report does not rot.
-func TestEverySideOfEveryExperimentWorks(t *testing.T) { sidebyside.Try(t, experiments(), 4) }
+func TestEverySideOfEveryExperimentWorks(t *testing.T) { sidebyside.Try(t, experiments(), 1) }
 
 type (
 	experiment = sidebyside.Experiment

@@ -3,8 +3,6 @@ package proof
 import (
 	"fmt"
 	"io"
-	"os"
-	"runtime"
 	"slices"
 	"strings"
 	"testing"
@@ -12,6 +10,8 @@ import (
 	"time"
 
 	"github.com/stretchr/testify/require"
+
+	"github.com/sartor-vpa/sartor/pkg/sidebyside"
 )
 
 const mb = 1e6 // as history's other figures are told
@@ -36,25 +36,22 @@ func printCosts(out io.Writer, containers int, all []cost) {
 // ratioSize is the size at which ours is held to its targets.
 const ratioSize = 2000
 
-// ratios are what ours, with remote read, may cost of what upstream costs, at most.
-func ratios() []ratio {
-	return []ratio{
-		{"history-client-rss", 0.1, func(c cost) float64 { return float64(c.Peak) }},
-		{"history-server-heap", 0.1, func(c cost) float64 { return c.ServerHeap }},
-		{"history-server-cpu", 0.5, func(c cost) float64 { return c.ServerCPU.Seconds() }},
+// ratios are what ours, with remote read, costs beside upstream.
+func ratios(ours, theirs cost) []sidebyside.Line {
+	line := func(name, about string, unit sidebyside.Unit, target, ours, theirs float64) sidebyside.Line {
+		return sidebyside.Line{Row: sidebyside.Row{Name: name, About: about, Unit: unit, Target: &target}, Ours: &ours, Other: &theirs}
 	}
-}
-
-type ratio struct {
-	name   string
-	target float64
-	of     func(cost) float64
+	return []sidebyside.Line{
+		line("history-client-rss", "most memory of the process that reads", sidebyside.Megabytes, 0.1, float64(ours.Peak), float64(theirs.Peak)),
+		line("history-server-heap", "by how much the server's heap grows", sidebyside.Megabytes, 0.1, ours.ServerHeap, theirs.ServerHeap),
+		line("history-server-cpu", "the server's CPU", sidebyside.Seconds, 0.5, float64(ours.ServerCPU), float64(theirs.ServerCPU)),
+	}
 }
 
 // printRatios prints a table with the targets, and then a line for each ratio for programs.
 func printRatios(out io.Writer, sizes []int, found map[int][]cost) {
-	fmt.Fprintf(out, "\n%d processors that the server shares; load %s. Upstream reads at its resolution of 1 h, ours at 1 m (remote read) and 5 m (query_range).\n",
-		runtime.NumCPU(), load())
+	fmt.Fprintf(out, "\nMeasured on %s, shared with the server.\n"+
+		"Upstream reads at its resolution of 1 h, ours at 1 m (remote read) and 5 m (query_range).\n", sidebyside.Machine())
 	if !slices.Contains(sizes, ratioSize) {
 		fmt.Fprintf(out, "Ratios are of %d containers, which were not measured.\n", ratioSize)
 		return
@@ -64,30 +61,12 @@ func printRatios(out io.Writer, sizes []int, found map[int][]cost) {
 		fmt.Fprintln(out, "There are no ratios, as a reading failed.")
 		return
 	}
-	var lines strings.Builder
-	for _, r := range ratios() {
-		v := r.of(ours) / r.of(theirs)
-		verdict := "ok"
-		if v > r.target {
-			verdict = "MISSED"
-		}
-		fmt.Fprintf(out, "%-24s %8.3f  target %.1f  %s\n", r.name, v, r.target, verdict)
-		fmt.Fprintf(&lines, "RATIO %s %.4g\n", r.name, v)
-	}
-	fmt.Fprintf(out, "\n%s", lines.String())
+	fmt.Fprintf(out, "%d containers, by remote read:\n", ratioSize)
+	sidebyside.Print(out, ratios(ours, theirs))
 }
 
 func pick(all []cost, way string) cost {
 	return all[slices.IndexFunc(all, func(c cost) bool { return c.Way == way })]
-}
-
-// load is the kernel's three averages of how many processes want a processor.
-func load() string {
-	text, err := os.ReadFile("/proc/loadavg")
-	if err != nil {
-		return "unknown"
-	}
-	return strings.Join(strings.Fields(string(text))[:3], " ")
 }
 
 func TestTheReportTellsRatiosAndWhatIsMissed(t *testing.T) {
@@ -99,8 +78,8 @@ func TestTheReportTellsRatiosAndWhatIsMissed(t *testing.T) {
 	printRatios(&out, []int{ratioSize}, found)
 	_, told, _ := strings.Cut(out.String(), "\n\n")
 	require.Equal(t, "RATIO history-client-rss 0.05\nRATIO history-server-heap 0.01\nRATIO history-server-cpu 0.6\n", told)
-	require.Contains(t, out.String(), "history-server-cpu          0.600  target 0.5  MISSED\n")
-	require.Contains(t, out.String(), "history-client-rss          0.050  target 0.1  ok\n")
+	require.Regexp(t, `history-server-cpu +6\.0 s +10\.0 s +0\.600 +0\.5 +MISSED`, out.String())
+	require.Regexp(t, `history-client-rss +100\.0 MB +2000\.0 MB +0\.050 +0\.1 +ok`, out.String())
 
 	found[ratioSize][0].Failure = "too many samples"
 	out.Reset()

@@ -57,12 +57,18 @@ type side struct {
 	start func(ctx context.Context) (*install.Program, error)
 }
 
-// runs measures the sides, each alone, on VPAs that are new to it.
-func (b *bench) runs(ctx context.Context) ([]*measured, error) {
+// The names of the sides.
+const (
+	upstreamSide = "upstream"
+	ourSide      = "sartor"
+)
+
+// runs measures the sides, each alone, on VPAs that are new to it, and returns them by name.
+func (b *bench) runs(ctx context.Context) (map[string]*measured, error) {
 	interval := "--recommender-interval=" + b.interval.String()
 	sides := []side{
-		{"upstream", func(ctx context.Context) (*install.Program, error) { return b.upstream.StartRecommender(ctx, interval) }},
-		{"sartor", func(ctx context.Context) (*install.Program, error) {
+		{upstreamSide, func(ctx context.Context) (*install.Program, error) { return b.upstream.StartRecommender(ctx, interval) }},
+		{ourSide, func(ctx context.Context) (*install.Program, error) {
 			s, err := install.Prepare(ctx, b.cluster, install.Options{})
 			if err != nil {
 				return nil, err
@@ -70,7 +76,7 @@ func (b *bench) runs(ctx context.Context) ([]*measured, error) {
 			return s.StartReplica(ctx, "recommender", interval)
 		}},
 	}
-	var all []*measured
+	all := map[string]*measured{}
 	for _, s := range sides {
 		if b.only != "" && b.only != s.name {
 			continue
@@ -79,10 +85,10 @@ func (b *bench) runs(ctx context.Context) ([]*measured, error) {
 		if err != nil {
 			return nil, fmt.Errorf("run %s: %w", s.name, err)
 		}
-		all = append(all, m)
+		all[s.name] = m
 	}
 	if len(all) == 0 {
-		return nil, fmt.Errorf("-only=%s: it is upstream or sartor", b.only)
+		return nil, fmt.Errorf("-only=%s: it is %s or %s", b.only, upstreamSide, ourSide)
 	}
 	return all, nil
 }

@@ -11,11 +11,11 @@ import (
 	"fmt"
 	"os"
 	"os/signal"
-	"runtime"
 	"syscall"
 	"time"
 
 	"github.com/sartor-vpa/sartor/e2e/cluster"
+	"github.com/sartor-vpa/sartor/pkg/sidebyside"
 )
 
 // options are the flags.
@@ -69,9 +69,9 @@ func run(ctx context.Context, o options) (err error) {
 	if err != nil {
 		return err
 	}
-	fmt.Printf("\n%d VPAs, %d pods of 2 containers, --recommender-interval=%s, %d loops each, on %d processors\n"+
-		"that the whole cluster shares: trust CPU time, bytes and counts, not the wall clock.\n\n",
-		o.vpas, o.pods(), o.interval, o.loops, runtime.NumCPU())
-	report(os.Stdout, runs)
+	fmt.Printf("\n%d VPAs, %d pods of 2 containers, --recommender-interval=%s, %d loops each, on %s,\n"+
+		"which the whole cluster shares: trust CPU time, bytes and counts, not the wall clock.\n\n",
+		o.vpas, o.pods(), o.interval, o.loops, sidebyside.Machine())
+	report(os.Stdout, runs[ourSide], runs[upstreamSide])
 	return nil
 }

@@ -14,7 +14,6 @@ import (
 
 // measured is what was seen of one side.
 type measured struct {
-	name  string
 	loops []loop
 	peak  int64 // bytes that were resident at most
 }
@@ -50,7 +49,7 @@ func (b *bench) measure(ctx context.Context, s side) (*measured, error) {
 		return nil, err
 	}
 	b.say("%s: started", s.name)
-	m := &measured{name: s.name}
+	m := &measured{}
 	for len(m.loops) < b.loops {
 		after, err := b.nextLoop(ctx, p, before.loops)
 		if err != nil {

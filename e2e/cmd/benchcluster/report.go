@@ -1,11 +1,11 @@
 package main
 
 import (
-	"fmt"
 	"io"
 	"slices"
-	"text/tabwriter"
 	"time"
+
+	"github.com/sartor-vpa/sartor/pkg/sidebyside"
 )
 
 // summary is a side in few numbers: its first loop, and the median of the others.
@@ -39,45 +39,35 @@ func median[T int64 | float64 | time.Duration](loops []loop, value func(loop) T)
 	return values[(len(values)-1)/2]
 }
 
-// report prints a table with a column for each side, and, if there are two, how much of upstream's cost ours is.
-func report(w io.Writer, all []*measured) {
+// report prints both sides, and how much of upstream's cost ours is. One that was not run is nil.
+func report(w io.Writer, ours, upstream *measured) {
 	rows := []struct {
-		name  string
-		unit  string
-		value func(summary) float64
-		ratio string // names the row's ratio line; "": has none
+		name, about string
+		unit        sidebyside.Unit
+		value       func(summary) float64
+		silent      bool
 	}{
-		{"first loop, with the start: wall", "s", func(s summary) float64 { return s.first.wall.Seconds() }, ""},
-		{"first loop, with the start: CPU", "s", func(s summary) float64 { return s.first.cpu.Seconds() }, "start-cpu"},
-		{"later loop: wall", "s", func(s summary) float64 { return s.later.wall.Seconds() }, "loop-time"},
-		{"later loop: CPU", "s", func(s summary) float64 { return s.later.cpu.Seconds() }, "loop-cpu"},
-		{"later loop: status writes", "", func(s summary) float64 { return s.later.statuses }, ""},
-		{"later loop: checkpoint writes", "", func(s summary) float64 { return s.later.snapshots }, ""},
-		{"all loops: writes", "", func(s summary) float64 { return s.writes }, "api-writes"},
-		{"peak RSS", "MiB", func(s summary) float64 { return float64(s.peak) / (1 << 20) }, "rss"},
+		{"start-time", "first loop, with the start", sidebyside.Seconds, func(s summary) float64 { return float64(s.first.wall) }, true},
+		{"start-cpu", "and its CPU", sidebyside.Seconds, func(s summary) float64 { return float64(s.first.cpu) }, false},
+		{"loop-time", "later loop", sidebyside.Seconds, func(s summary) float64 { return float64(s.later.wall) }, false},
+		{"loop-cpu", "and its CPU", sidebyside.Seconds, func(s summary) float64 { return float64(s.later.cpu) }, false},
+		{"loop-statuses", "and its statuses", sidebyside.Writes, func(s summary) float64 { return s.later.statuses }, true},
+		{"loop-checkpoints", "and its checkpoints", sidebyside.Writes, func(s summary) float64 { return s.later.snapshots }, true},
+		{"api-writes", "of all loops", sidebyside.Writes, func(s summary) float64 { return s.writes }, false},
+		{"rss", "most memory that was resident", sidebyside.Megabytes, func(s summary) float64 { return float64(s.peak) }, false},
 	}
-	table := tabwriter.NewWriter(w, 0, 0, 2, ' ', tabwriter.AlignRight)
-	fmt.Fprint(table, "\t")
-	for _, m := range all {
-		fmt.Fprintf(table, "%s\t", m.name)
-	}
-	fmt.Fprintln(table)
-	for _, row := range rows {
-		fmt.Fprintf(table, "%s\t", row.name)
-		for _, m := range all {
-			fmt.Fprintf(table, "%.6g %s\t", row.value(m.summary()), row.unit)
+	var lines []sidebyside.Line
+	for _, r := range rows {
+		of := func(m *measured) *float64 {
+			if m == nil {
+				return nil
+			}
+			return new(r.value(m.summary()))
 		}
-		fmt.Fprintln(table)
+		lines = append(lines, sidebyside.Line{
+			Row:  sidebyside.Row{Name: r.name, About: r.about, Unit: r.unit, Silent: r.silent || upstream == nil},
+			Ours: of(ours), Other: of(upstream),
+		})
 	}
-	table.Flush()
-	if len(all) < 2 {
-		return
-	}
-	upstream, ours := all[0].summary(), all[1].summary()
-	fmt.Fprintln(w)
-	for _, row := range rows {
-		if row.ratio != "" {
-			fmt.Fprintf(w, "RATIO %s %.3f\n", row.ratio, row.value(ours)/row.value(upstream))
-		}
-	}
+	sidebyside.Print(w, lines)
 }
