@@ -44,13 +44,15 @@ type Amount struct {
 	// Have is what the container shall have, as Kubernetes writes quantities (500m); empty for what
 	// it has.
 	Have []byte
+	// Gone says that the container has it and shall not; then Have is empty.
+	Gone bool
 	// Same says that it has as much already, in whatever notation.
 	Same bool
 }
 
 // Append appends to b the smallest patch that makes the pod what it shall be; b itself if it is that
 // already. The order is fixed: annotations by key, then containers as in the pod, limits before
-// requests, cpu before memory. "add" replaces a member that is there, so that nothing else is needed.
+// requests, cpu before memory. "add" replaces a member that is there; "remove" is for what was added before.
 func Append(b []byte, pod *Pod) []byte {
 	w := writer{b: b, start: len(b)}
 	w.annotations(pod)
@@ -78,13 +80,17 @@ func (w *writer) quote(s string) {
 }
 
 // add begins an operation, up to its path; its caller ends the path, and then the operation.
-func (w *writer) add() {
+func (w *writer) add() { w.begin("add") }
+
+func (w *writer) begin(op string) {
 	if len(w.b) == w.start {
 		w.raw(`[`)
 	} else {
 		w.raw(`,`)
 	}
-	w.raw(`{"op":"add","path":"`)
+	w.raw(`{"op":"`)
+	w.raw(op)
+	w.raw(`","path":"`)
 }
 
 func (w *writer) annotations(pod *Pod) {
@@ -167,15 +173,24 @@ func (w *writer) list(i int, name string, l *List) {
 
 // amount adds one resource to a list that is there.
 func (w *writer) amount(i int, list, name string, a *Amount) {
+	if a.Gone {
+		w.begin("remove")
+		w.member(i, list, name)
+		w.raw(`"}`)
+	}
 	if len(a.Have) == 0 || a.Same {
 		return
 	}
 	w.add()
-	w.resources(i)
-	w.raw("/" + list + "/" + name)
+	w.member(i, list, name)
 	w.raw(`","value":`)
 	w.quantity(a.Have)
 	w.raw(`}`)
+}
+
+func (w *writer) member(i int, list, name string) {
+	w.resources(i)
+	w.raw("/" + list + "/" + name)
 }
 
 func (w *writer) resources(i int) {

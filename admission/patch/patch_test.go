@@ -55,6 +55,11 @@ func TestThePatchIsMinimalSortedAndEscaped(t *testing.T) {
 				`{"op":"add","path":"/spec/containers/1/resources/limits/cpu","value":"2"},` +
 				`{"op":"add","path":"/spec/containers/1/resources/requests","value":{"cpu":"1"}}]`,
 		},
+		"what was added before is taken out": {
+			pod: Pod{Containers: []Container{{Exists: true, Requests: List{Exists: true, CPU: Amount{Gone: true}, Memory: Amount{Have: []byte("1Gi")}}}}},
+			want: `[{"op":"remove","path":"/spec/containers/0/resources/requests/cpu"},` +
+				`{"op":"add","path":"/spec/containers/0/resources/requests/memory","value":"1Gi"}]`,
+		},
 		"equal in another spelling": {
 			pod: Pod{
 				Annotations: map[string]string{"a": "1"}, Wanted: []Annotation{{"a", "1"}},

@@ -133,24 +133,30 @@ func (p *paper) want(key, value string) {
 // container takes up the i-th container, and what was decided for it.
 func (p *paper) container(of *pod, i int, decided *policy.Outcome) {
 	now, has := &of.asking.Containers[i].Now, &of.has[i]
-	p.pod.Containers = append(p.pod.Containers, patch.Container{
+	container := patch.Container{
 		Exists:   has.resources,
-		Limits:   p.list(has.limits, &now.Limits, &decided.Limits),
-		Requests: p.list(has.requests, &now.Requests, &decided.Requests),
-	})
+		Limits:   p.list(has.limits, &now.Limits, &decided.Limits, &decided.Back.Limits),
+		Requests: p.list(has.requests, &now.Requests, &decided.Requests, &decided.Back.Requests),
+	}
+	container.Requests.CPU.Gone, container.Requests.Memory.Gone = decided.Gone[usage.CPU], decided.Gone[usage.Memory]
+	p.pod.Containers = append(p.pod.Containers, container)
 }
 
-func (p *paper) list(exists bool, now, decided *policy.Amounts) patch.List {
-	return patch.List{Exists: exists, CPU: p.amount(usage.CPU, now, decided), Memory: p.amount(usage.Memory, now, decided)}
+func (p *paper) list(exists bool, now, decided, back *policy.Amounts) patch.List {
+	return patch.List{Exists: exists, CPU: p.amount(usage.CPU, now, decided, back), Memory: p.amount(usage.Memory, now, decided, back)}
 }
 
-func (p *paper) amount(r usage.Resource, now, decided *policy.Amounts) patch.Amount {
-	if !decided[r].IsSet() {
+func (p *paper) amount(r usage.Resource, now, decided, back *policy.Amounts) patch.Amount {
+	v := &decided[r]
+	if !v.IsSet() {
+		v = &back[r]
+	}
+	if !v.IsSet() {
 		return patch.Amount{}
 	}
 	start := len(p.text)
-	p.text = decided[r].AppendText(p.text, r)
-	return patch.Amount{Have: p.text[start:len(p.text):len(p.text)], Same: decided[r].Equals(now[r])}
+	p.text = v.AppendText(p.text, r)
+	return patch.Amount{Have: p.text[start:len(p.text):len(p.text)], Same: v.Equals(now[r])}
 }
 
 // updates tells what was decided, in upstream's words; empty if nothing was.

@@ -13,6 +13,7 @@ import (
 	"k8s.io/kubernetes/pkg/api/legacyscheme"
 	"k8s.io/kubernetes/pkg/apis/core/v1/helper/qos"
 	"pgregory.net/rapid"
+	"sigs.k8s.io/yaml"
 )
 
 // checks is how many scenes are looked at, unless -rapid.checks says otherwise.
@@ -33,9 +34,8 @@ type seen map[string]int
 func TestWhateverIsPatchedKubernetesTakes(t *testing.T) {
 	h, pods := newHook(), seen{}
 	rapid.Check(t, func(t *rapid.T) {
-		s := anyScene(t)
-		if err := s.check(h, pods); err != nil {
-			t.Fatalf("%v\n%s", err, s)
+		if err := scenes.Draw(t, "of a scene").check(h, pods); err != nil {
+			t.Fatal(err)
 		}
 	})
 	counts, err := h.counted()
@@ -77,7 +77,39 @@ func (s *scene) check(h *hook, pods seen) error {
 	if s.guaranteed() && qos.ComputePodQOS(after) != corev1.PodQOSGuaranteed {
 		return fmt.Errorf("the pod was declared Guaranteed and is no more:\n%s", text(after))
 	}
-	return same(server, h, after)
+	if err := same(server, h, after); err != nil || s.mesh == nil {
+		return err
+	}
+	return s.joined(server, h, before, after)
+}
+
+// joined goes on with what happens when another webhook adds a container to the patched pod: the LimitRanger and we are
+// asked again.
+func (s *scene) joined(server *apiServer, h *hook, before, after *corev1.Pod) error {
+	without, err := server.again(s.join(before))
+	if err != nil {
+		return err
+	}
+	with, err := server.again(s.join(after))
+	if err != nil {
+		return err
+	}
+	if with, err = server.mutated(with, h.review); err != nil {
+		return err
+	}
+	if server.refuses(without) == nil {
+		if err := server.refuses(with); err != nil {
+			return fmt.Errorf("Kubernetes would take the pod with a container more, but not with the patch: %w\n%s\n%s", err, text(after), text(with))
+		}
+	}
+	return same(server, h, with)
+}
+
+func (s *scene) join(pod *corev1.Pod) *corev1.Pod {
+	with := pod.DeepCopy()
+	with.Spec.Containers = append(with.Spec.Containers, *s.mesh)
+	legacyscheme.Scheme.Default(with)
+	return with
 }
 
 func (x seen) add(refused error, before, after *corev1.Pod) {
@@ -133,7 +165,7 @@ func same(server *apiServer, h *hook, pod *corev1.Pod) error {
 }
 
 func text(pod *corev1.Pod) string {
-	out, err := json.MarshalIndent(pod, "", " ")
+	out, err := yaml.Marshal(pod)
 	if err != nil {
 		return err.Error()
 	}

@@ -25,6 +25,8 @@ type scene struct {
 	vpa     *vpav1.VerticalPodAutoscaler
 	ranges  []*corev1.LimitRange
 	cluster policy.Cluster
+	// mesh is a container that another webhook adds to the patched pod; nil if none does.
+	mesh *corev1.Container
 }
 
 // drawn is chance that rapid can shrink. It is drawn bit by bit, because rapid's numbers are small ones far too often.
@@ -43,12 +45,21 @@ func (d drawn) IntN(n int) int {
 
 var bit = rapid.Bool()
 
+// scenes are drawn as a whole, so that one that fails is printed as one.
+var scenes = rapid.Custom(anyScene)
+
 func anyScene(t *rapid.T) *scene {
 	m := policytest.Maker{Source: drawn{t}}
 	s := &scene{pod: m.Pod()}
 	s.vpa = m.VPA(s.pod)
 	m.Odd(s.pod)
-	s.ranges = anyRanges(m, s.pod)
+	bounded := s.pod
+	if m.One(4) {
+		s.mesh = &corev1.Container{Name: "mesh", Image: "mesh", Resources: m.Requirements()}
+		bounded = s.pod.DeepCopy()
+		bounded.Spec.Containers = append(bounded.Spec.Containers, *s.mesh)
+	}
+	s.ranges = anyRanges(m, bounded)
 	s.extend(m)
 	return s
 }
@@ -120,15 +131,15 @@ func (s *scene) boost(m policytest.Maker) {
 	}
 }
 
-// String is the scene as YAML that people can read, and create in a cluster.
-func (s *scene) String() string {
+// GoString is the scene as YAML that people can read, and create in a cluster.
+func (s *scene) GoString() string {
 	var text strings.Builder
-	for _, one := range append([]any{s.cluster, s.vpa, s.pod}, asAny(s.ranges)...) {
+	for _, one := range append([]any{s.cluster, s.mesh, s.vpa, s.pod}, asAny(s.ranges)...) {
 		out, err := yaml.Marshal(one)
 		if err != nil {
 			out = []byte(err.Error())
 		}
-		fmt.Fprintf(&text, "---\n%s", out)
+		fmt.Fprintf(&text, "\n---\n%s", out)
 	}
 	return text.String()
 }

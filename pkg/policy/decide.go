@@ -21,9 +21,14 @@ type Outcome struct {
 	Resources
 	// Boosted is set where its CPU is more than it is going to need when it has started: see BoostAnnotation.
 	Boosted bool
+	// Back are amounts that the pod declared, and that are to be put back where it was patched before: with what came
+	// since, such as a sidecar, nothing recommended is legal. Gone tells of requests that were not declared, and are to be
+	// taken out again.
+	Back Resources
+	Gone [len(usage.Resources)]bool
 }
 
-// Sets reports whether anything is set.
+// Sets reports whether anything is set beyond what was declared.
 func (o *Outcome) Sets() bool { return o.Resources != Resources{} }
 
 // Decide returns what the containers of pod shall ask for under rules, in a namespace with these ranges (nil for
@@ -67,6 +72,7 @@ func (p *planner) plan() {
 		}
 	}
 	if len(jobs) == 0 || !p.fit(jobs) {
+		p.putBack()
 		return
 	}
 	for i := range jobs {

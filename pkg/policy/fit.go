@@ -1,5 +1,7 @@
 package policy
 
+import "github.com/sartor-vpa/sartor/pkg/usage"
+
 // total is what LimitRanges and validation know of a pod: what all of it requests, and the sum of its limits.
 type total struct{ requests, limits Value }
 
@@ -42,11 +44,11 @@ func (p *planner) fixedParts(jobs []job) (f fixed, ok bool) {
 			next++
 			continue
 		}
-		now := &p.pod.Containers[i].Now
-		if now.Requests[r].absurd() || now.Limits[r].absurd() {
+		request, limit := p.left(i)
+		if request.absurd() || limit.absurd() {
 			return f, false
 		}
-		f.beside.add(now.Requests[r], now.Limits[r])
+		f.beside.add(request, limit)
 	}
 	var sidecars total
 	for i := range p.pod.Init {
@@ -77,6 +79,11 @@ func (p *planner) refusal(jobs []job, f fixed) Reason {
 	}
 	sum.atLeast(f.before)
 	if level := p.pod.Level; level != nil {
+		if level.mayFollow(r) {
+			if by := p.breach(sum); by != ByNothing {
+				return by
+			}
+		}
 		if most := level.Requests[r]; most.IsSet() {
 			if sum.requests.amount > most.amount || sum.requests.amount == most.amount && most.is == fraction {
 				return ByPodResources
@@ -87,7 +94,19 @@ func (p *planner) refusal(jobs []job, f fixed) Reason {
 			sum.limits = limit
 		}
 	}
-	switch p.whole.breach(r, sum.requests, sum.limits) {
+	return p.breach(sum)
+}
+
+// mayFollow reports whether the pod's own request may be the sum of its containers'. The API server makes it that when a
+// pod that limits something else comes back from a webhook. So LimitRanges have to take the sum as well, or what is
+// decided would be another thing when the webhook is asked again.
+func (x *Resources) mayFollow(r usage.Resource) bool {
+	return x.Requests[r].IsSet() && !x.Limits[r].IsSet()
+}
+
+// breach is what LimitRanges for pods would refuse the sum for.
+func (p *planner) breach(sum total) Reason {
+	switch p.whole.breach(p.resource, sum.requests, sum.limits) {
 	case ByRangeMin:
 		return ByPodRangeMin
 	case ByRangeMax:
@@ -104,7 +123,7 @@ func (p *planner) refusal(jobs []job, f fixed) Reason {
 // the same part of the way from what the containers asked for first to what was wanted, at the end of which the pod is
 // as it was declared. Where all limits are proportional, requests are scaled as upstream does.
 func (p *planner) fit(jobs []job) bool {
-	if p.whole == (span{}) && p.pod.Level == nil {
+	if p.boundless() {
 		return true
 	}
 	f, ok := p.fixedParts(jobs)
@@ -155,6 +174,9 @@ func largest(most int64, ok func(int64) bool) int64 {
 	}
 	return known
 }
+
+// boundless reports whether nothing bounds the pod as a whole.
+func (p *planner) boundless() bool { return p.whole == (span{}) && p.pod.Level == nil }
 
 // fullWay is all of the way from the first request to the wanted one. See fullRoom for why it is no larger.
 const fullWay = 1 << 16

@@ -37,6 +37,11 @@ func patch(pod *corev1.Pod, asking *Pod, d Decision) *corev1.Pod {
 		o, to := &d.Containers[i], &after.Spec.Containers[i].Resources
 		sets = sets || o.Sets()
 		for _, r := range usage.Resources {
+			put(&to.Requests, r, o.Back.Requests[r])
+			put(&to.Limits, r, o.Back.Limits[r])
+			if o.Gone[r] {
+				delete(to.Requests, resourceName(r))
+			}
 			put(&to.Requests, r, o.Requests[r])
 			put(&to.Limits, r, o.Limits[r])
 		}

@@ -97,9 +97,15 @@ func TestDecidedAgainForThePodThatItLedToItIsTheSame(t *testing.T) {
 		m := maker(t)
 		with := after.DeepCopy()
 		with.Spec.Containers = append(with.Spec.Containers, corev1.Container{Name: "mesh", Resources: m.Requirements()})
+		without := s.pod.DeepCopy()
+		without.Spec.Containers = append(without.Spec.Containers, *with.Spec.Containers[len(with.Spec.Containers)-1].DeepCopy())
+		arrive(without, s.ranges)
 		arrive(with, s.ranges)
 		asking, third := s.decide(with)
 		with = patch(with, asking, third)
+		if refused(without, s.ranges) == "" {
+			require.Empty(t, refused(with, s.ranges), "a sidecar was added in between: %v %v\n%s", resourcesOf(with), with.Annotations, all(third))
+		}
 		_, fourth := s.decide(with)
 		require.Equal(t, told(third), told(fourth), "a sidecar was added in between: %v %v", resourcesOf(with), with.Annotations)
 	})
