@@ -15,6 +15,8 @@ import (
 const (
 	guestGrace = 30 * time.Second
 	ownGrace   = 5 * time.Second
+	// Pods of a real node run until the namespaces end, and their watches would keep the API server.
+	nodeGrace = 500 * time.Millisecond
 )
 
 // Stop ends every program and removes the run folder. First go those that StartProcess started,
@@ -32,8 +34,12 @@ func (c *Cluster) down() error {
 
 	err := stopAll(guests, guestGrace)
 	c.fail(errStopped) // after the guests: their end is not the cluster's
+	grace := ownGrace
+	if c.options.Node != nil {
+		grace = nodeGrace
+	}
 	for _, stage := range inOrder(own) {
-		err = errors.Join(err, stopAll(stage, ownGrace))
+		err = errors.Join(err, stopAll(stage, grace))
 	}
 	if c.slot != nil {
 		c.slot.Free()
