@@ -62,6 +62,7 @@ test: ## Lint, unit tests with the race detector, and the end-to-end tests; prin
 	@$(PHASE) programs $(MAKE) --no-print-directory programs
 	@$(PHASE) cluster $(MAKE) --no-print-directory test-cluster
 	@$(PHASE) e2e $(MAKE) --no-print-directory e2e
+	@$(PHASE) e2e-node $(MAKE) --no-print-directory e2e-node
 	@$(PHASE)
 
 .PHONY: lint
@@ -87,11 +88,15 @@ programs: $(DEMO) ## Build the Kubernetes and the Prometheus that clusters run, 
 
 .PHONY: test-cluster
 test-cluster: ## Tests of what the end-to-end tests stand on: cluster, history, detaching
-	cd e2e && $(GO) test -race -timeout 30m $$($(GO) list ./... | grep -v /scenarios)
+	cd e2e && $(GO) test -race -timeout 30m $$($(GO) list ./... | grep -v -e /scenarios$$ -e /e2e/node$$)
 
 .PHONY: e2e
 e2e: ## End-to-end tests: the story on real clusters, beside upstream's own programs and answers
 	cd e2e && $(GO) test -race -count=1 -timeout 30m ./scenarios
+
+.PHONY: e2e-node
+e2e-node: ## The same on a real node, with real pods and OOM kills (some 2 minutes); needs root and cgroup v1, else says what is missing
+	cd e2e && $(GO) test -race -count=1 -timeout 15m -v ./node
 
 .PHONY: update-golden
 update-golden: ## Write golden files and docs/flags.md anew; read the diff before you commit it

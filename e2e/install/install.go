@@ -4,6 +4,8 @@
 // overlay): their Deployments have no replicas, the webhook's Service leads to this machine, and the
 // environment is the cluster's. The programs run as processes beside the cluster, with the arguments of
 // their Deployments and the rights of their service accounts.
+//
+// On a real node they run as the manifests say, and only their images are others (see Pods).
 package install
 
 import (
