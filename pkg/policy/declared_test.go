@@ -118,6 +118,7 @@ func TestAPodIsGuaranteedIfEveryContainerDeclaresItsLimitsAsRequests(t *testing.
 		"memory limit missing":           {containers: []corev1.Container{full, half}},
 		"request below limit":            {containers: []corev1.Container{less}},
 		"init container is not":          {containers: []corev1.Container{full}, init: []corev1.Container{half}},
+		"a default finer than a byte":    {containers: []corev1.Container{container("app", list("1", "1500m"), list("1", "1500m"))}, annotated: true, want: true},
 		"a limit was only defaulted":     {containers: []corev1.Container{full}, annotated: true},
 		"the pod has resources itself":   {containers: []corev1.Container{full}, level: true},
 		"no containers":                  {},

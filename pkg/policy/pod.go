@@ -98,17 +98,17 @@ func (p *Pod) recallDefaults(text string, ranges *Ranges) {
 }
 
 // defaults marks what was only defaulted. What the marked amount cannot come from was declared, and the annotation
-// copied from a live pod.
+// copied from a live pod. Absurd amounts are not marked, for they are not recorded either.
 func (c *PodContainer) defaults(said []defaulted, ranges *Ranges) {
 	m := marksOf(said, c.Name)
 	if m == 0 {
 		return
 	}
 	for _, r := range usage.Resources {
-		if v := c.First.Requests[r]; m&requestMark(r) != 0 && v.IsSet() && ranges.filled(requestMark(r), r, v) {
+		if v := c.First.Requests[r]; m&requestMark(r) != 0 && v.is == exact && ranges.filled(requestMark(r), r, v) {
 			c.defaulted |= requestMark(r)
 		}
-		if v := c.First.Limits[r]; m&limitMark(r) != 0 && v.IsSet() && ranges.filled(limitMark(r), r, v) {
+		if v := c.First.Limits[r]; m&limitMark(r) != 0 && v.is == exact && ranges.filled(limitMark(r), r, v) {
 			c.defaulted |= limitMark(r)
 		}
 	}
