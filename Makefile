@@ -98,6 +98,20 @@ e2e: ## End-to-end tests: the story on real clusters, beside upstream's own prog
 e2e-node: ## The same on a real node, with real pods and OOM kills (some 2 minutes); needs root and cgroup v1, else says what is missing
 	cd e2e && $(GO) test -race -count=1 -timeout 15m -v ./node
 
+.PHONY: charts
+charts: ## Charts and overlays: rendered, compared with each other and with golden files, and shown to a real API server (some 2 minutes)
+	cd e2e/charts && $(GO) test -race -count=1 -timeout 15m .
+
+.PHONY: lint-charts
+lint-charts: ## golangci-lint and a tidy go.mod, of the charts' tests
+	cd e2e/charts && $(GO) mod tidy -diff
+	cd e2e/charts && $(LINT) run --config ../../.golangci.yml ./...
+
+.PHONY: update-charts
+update-charts: ## Write the charts' golden files and copies anew; read the diff before you commit it
+	cp deploy/crds/vpa-v1-crd-gen.yaml deploy/charts/sartor/files/crds.yaml
+	cd e2e/charts && $(GO) test . -run 'TestExamplesReadLikeDocuments|TestEverythingThatCanBeSet' -update
+
 .PHONY: update-golden
 update-golden: ## Write golden files and docs/flags.md anew; read the diff before you commit it
 	$(GO) test ./recommender/loop -update

@@ -20,7 +20,7 @@ func golden(t *testing.T, name, text string) {
 		require.NoError(t, os.MkdirAll(filepath.Dir(path), 0o755))
 		require.NoError(t, os.WriteFile(path, []byte(text), 0o644))
 	}
-	require.Equal(t, read(t, path), text, "go test ./charts -update, and read the diff")
+	require.Equal(t, read(t, path), text, "make update-charts, and read the diff")
 }
 
 // TestEverythingThatCanBeSetShowsInTheManifests leaves out the definitions: the chart's are compared elsewhere.
