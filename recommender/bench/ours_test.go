@@ -113,6 +113,7 @@ func (w *world) PodChanges(context.Context) (cluster.Changes, error) {
 }
 
 func (w *world) HPAs(target.Controller) []cluster.HPA                       { return nil }
+func (w *world) LimitRanges(string) *policy.Ranges                          { return nil }
 func (w *world) Exists(types.NamespacedName) bool                           { return true }
 func (w *world) Owns(*vpav1.VerticalPodAutoscaler) bool                     { return true }
 func (w *world) Event(*vpav1.VerticalPodAutoscaler, string, string, string) {}

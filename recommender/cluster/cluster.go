@@ -29,15 +29,16 @@ type Cluster struct {
 	log         logr.Logger
 	changed     chan struct{}
 
-	options   Options
-	reader    client.Reader
-	informers cache.Cache
-	recorder  events.EventRecorder
-	watches   []*mirror.Watch
-	pods      *pods
-	vpas      *vpas
-	hpas      *hpas
-	running   sync.WaitGroup
+	options     Options
+	reader      client.Reader
+	informers   cache.Cache
+	recorder    events.EventRecorder
+	watches     []*mirror.Watch
+	pods        *pods
+	vpas        *vpas
+	hpas        *hpas
+	limitRanges *limitRanges
+	running     sync.WaitGroup
 	// regrouped says that owners have got other owners since the last PodChanges.
 	regrouped    atomic.Bool
 	ownersSynced chan struct{}
@@ -47,7 +48,7 @@ type Cluster struct {
 func New(c client.Client, r *target.Resolver, recommender string, log logr.Logger) *Cluster {
 	cluster := &Cluster{
 		client: c, resolver: r, recommender: recommender, log: log, changed: make(chan struct{}, 1),
-		pods: newPods(), hpas: newHPAs(), ownersSynced: make(chan struct{}),
+		pods: newPods(), hpas: newHPAs(), limitRanges: newLimitRanges(), ownersSynced: make(chan struct{}),
 	}
 	cluster.vpas = &vpas{changed: cluster.signal}
 	return cluster

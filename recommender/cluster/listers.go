@@ -34,7 +34,7 @@ func (l *listers) listWatch(gvk schema.GroupVersionKind, resource string, select
 
 // kinds are the lists that are watched.
 type kinds struct {
-	pods, vpas, hpas, evictions *toolscache.ListWatch
+	pods, vpas, hpas, evictions, limitRanges *toolscache.ListWatch
 }
 
 func (l *listers) all() (k kinds, err error) {
@@ -48,6 +48,7 @@ func (l *listers) all() (k kinds, err error) {
 		{&k.vpas, vpav1.SchemeGroupVersion.WithKind("VerticalPodAutoscaler"), "verticalpodautoscalers", fields.Everything()},
 		{&k.hpas, autoscalingv2.SchemeGroupVersion.WithKind("HorizontalPodAutoscaler"), "horizontalpodautoscalers", fields.Everything()},
 		{&k.evictions, corev1.SchemeGroupVersion.WithKind("Event"), "events", fields.OneTermEqualSelector("reason", evicted)},
+		{&k.limitRanges, corev1.SchemeGroupVersion.WithKind("LimitRange"), "limitranges", fields.Everything()},
 	} {
 		if *kind.lister, err = l.listWatch(kind.gvk, kind.resource, kind.selector); err != nil {
 			return kinds{}, err

@@ -29,8 +29,8 @@ func into[T client.Object](k kept[T]) mirror.Into[T] {
 	return mirror.Into[T]{Set: k.set, Drop: k.drop, Replace: k.replace}
 }
 
-// mirror makes the watches that fill c by what lists read. Pods and VPAs are needed; without HPAs and
-// evictions the recommender works, and knows less.
+// mirror makes the watches that fill c by what lists read. Pods and VPAs are needed; without HPAs,
+// evictions and LimitRanges the recommender works, and knows less.
 func (c *Cluster) mirror(lists kinds) {
 	c.watches = []*mirror.Watch{
 		mirror.NewWatch("pods", mirror.InPages(lists.pods, c.pods.eyes.see), &corev1.Pod{}, mirror.NewFeed(c.pods.eyes.see, into(c.pods))).
@@ -41,6 +41,8 @@ func (c *Cluster) mirror(lists kinds) {
 			Optional("allow the recommender to list and watch them; until then no conflict with one is seen"),
 		mirror.NewWatch("events", lists.evictions, &corev1.Event{}, mirror.NewFeed(cutEvent, into(newEvictions(c.pods.addOOMs)))).
 			Optional("allow the recommender to list and watch events; until then evictions raise no recommendation"),
+		mirror.NewWatch("limitranges", lists.limitRanges, &corev1.LimitRange{}, mirror.NewFeed(cutLimitRange, into(c.limitRanges))).
+			Optional("allow the recommender to list and watch them; until then upstream's updater may evict pods again and again whose requests they move"),
 	}
 }
 

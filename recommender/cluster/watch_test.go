@@ -82,12 +82,13 @@ func podList(pods ...*corev1.Pod) *corev1.PodList {
 }
 
 // sources are all lists; what is not given is empty.
-type sources struct{ pods, vpas, hpas, evictions *source }
+type sources struct{ pods, vpas, hpas, evictions, limitRanges *source }
 
 func newSources() *sources {
 	return &sources{
 		pods: &source{list: podList()}, vpas: &source{list: &vpav1.VerticalPodAutoscalerList{}},
 		hpas: &source{list: &autoscalingv2.HorizontalPodAutoscalerList{}}, evictions: &source{list: &corev1.EventList{}},
+		limitRanges: &source{list: &corev1.LimitRangeList{}},
 	}
 }
 
@@ -98,7 +99,7 @@ func (s *sources) start(t *testing.T, log logr.Logger) *Cluster {
 	c := clusterOf(h)
 	c.log = log
 	close(c.ownersSynced)
-	c.mirror(kinds{pods: s.pods.listWatch(), vpas: s.vpas.listWatch(), hpas: s.hpas.listWatch(), evictions: s.evictions.listWatch()})
+	c.mirror(kinds{pods: s.pods.listWatch(), vpas: s.vpas.listWatch(), hpas: s.hpas.listWatch(), evictions: s.evictions.listWatch(), limitRanges: s.limitRanges.listWatch()})
 	ctx, cancel := context.WithCancel(t.Context())
 	var running sync.WaitGroup
 	for _, w := range c.watches {

@@ -39,6 +39,7 @@ const (
 	maxAllowed
 	globalMaxAllowed
 	declaredRequest
+	legal
 )
 
 func boundOf(b policy.Bound) bound {
@@ -66,8 +67,9 @@ type decided struct {
 	conflicts   string
 	// asks are tracked.asks, by which limits are decided.
 	asks string
-	// shape is that of the newest pod, whose declared limits the next pod will have.
-	shape *cluster.Shape
+	// shape is that of the newest pod, whose declared limits the next pod will have, and ranges what moves its requests.
+	shape  *cluster.Shape
+	ranges *policy.Ranges
 }
 
 // weigh decides for t, into outcomes: estimate, inheritance, policy, and what is published already. It is the part of a
@@ -81,7 +83,7 @@ func (l *Loop) weigh(t *tracked, outcomes []outcome) (decided, []outcome) {
 		d.inheritance = unique.Make(in)
 	}
 	if d.pods {
-		d.shape = t.group.pods[0].Shape
+		d.shape, d.ranges = t.group.pods[0].Shape, l.cluster.LimitRanges(t.vpa.Namespace)
 	}
 	d.asks = t.asks
 	hpas := l.conflicting(t)
@@ -96,7 +98,35 @@ func (l *Loop) weigh(t *tracked, outcomes []outcome) (decided, []outcome) {
 			outcomes = append(outcomes, o)
 		}
 	}
+	l.legalise(t, &d, outcomes)
 	return d, outcomes
+}
+
+// legalise gives outcomes what the next pod is going to request, where LimitRanges or the pod's own resources let it
+// have no other: upstream's updater would evict it for the difference, again and again.
+func (l *Loop) legalise(t *tracked, d *decided, outcomes []outcome) {
+	if d.shape == nil || d.ranges == nil && d.shape.Pod.Level == nil {
+		return
+	}
+	next := l.projected(t, d, outcomes)
+	for i := range outcomes {
+		o, was := &outcomes[i], t.publishedOf(outcomes[i].name)
+		given := next.of(o.name)
+		if given == nil {
+			continue
+		}
+		for _, r := range usage.Resources {
+			v, request := &o.values[r], given.Requests[r]
+			to := usage.Amount(request.Amount())
+			if !v.known || !request.IsSet() || to == v.target || r == usage.CPU && given.Boosted {
+				continue
+			}
+			if was != nil && was.values[r].known && near(to, was.values[r].target) {
+				to = was.values[r].target
+			}
+			v.bound, v.target, v.lower, v.upper = legal, to, min(v.lower, to), max(v.upper, to)
+		}
+	}
 }
 
 // bounded takes a proposal through the container's policy, and keeps what is published where it is as good. False

@@ -11,15 +11,14 @@ import (
 	"github.com/sartor-vpa/sartor/pkg/policy"
 	"github.com/sartor-vpa/sartor/pkg/target"
 	"github.com/sartor-vpa/sartor/pkg/usage"
-	"github.com/sartor-vpa/sartor/recommender/cluster"
 )
 
 // sentences tell how each container's recommendation came about.
 func (l *Loop) sentences(t *tracked, d decided, outcomes []outcome) string {
 	said := make([]string, len(outcomes))
-	limits := l.projectedLimits(t, d.shape, outcomes)
+	next := l.projected(t, &d, outcomes)
 	for i := range outcomes {
-		said[i] = l.trace(t, &outcomes[i], limits.of(outcomes[i].name)).String()
+		said[i] = l.trace(t, &outcomes[i], next.limits(outcomes[i].name)).String()
 	}
 	return strings.Join(said, " ")
 }
@@ -46,6 +45,8 @@ func (l *Loop) trace(t *tracked, o *outcome, limits policy.Amounts) decision.Con
 			value.Bounds = append(value.Bounds, fmt.Sprintf("capped from %s by %s", people(r, v.uncapped), maximumOf[v.bound]))
 		case declaredRequest:
 			value.Bounds = append(value.Bounds, fmt.Sprintf("raised from %s by the declared request", people(r, v.uncapped)))
+		case legal:
+			value.Bounds = append(value.Bounds, fmt.Sprintf("moved from %s to what LimitRanges and the pod's own resources allow", people(r, v.uncapped)))
 		case unbounded:
 		}
 		if limits[r].IsSet() {
@@ -68,20 +69,28 @@ func (l *Loop) basis(t *tracked, container string, r usage.Resource) string {
 	return decision.Basis(l.options.Estimate.Percentiles[r].Target, l.options.Estimate.Margin, of)
 }
 
-// projected are the limits of the next pod.
+// projected is what the next pod is given.
 type projected struct {
 	pod      *policy.Pod
 	decision policy.Decision
 }
 
-// of returns the limits of the container called name; none are set where the webhook sets none.
-func (p *projected) of(name string) policy.Amounts {
+// of returns what the container called name is given; nil if there is none.
+func (p *projected) of(name string) *policy.Outcome {
 	if p != nil {
 		for i := range p.pod.Containers {
 			if p.pod.Containers[i].Name == name {
-				return p.decision.Containers[i].Limits
+				return &p.decision.Containers[i]
 			}
 		}
+	}
+	return nil
+}
+
+// limits returns the limits of the container called name; none are set where the webhook sets none.
+func (p *projected) limits(name string) policy.Amounts {
+	if given := p.of(name); given != nil {
+		return given.Limits
 	}
 	return policy.Amounts{}
 }
@@ -101,10 +110,10 @@ func (p *projected) warnings(name string, r usage.Resource) []string {
 	return said
 }
 
-// projectedLimits are decided as the webhook decides: by what the newest pod declared. nil if there is no pod, or the
-// VPA is in mode Off. The namespace's LimitRanges are not known here.
-func (l *Loop) projectedLimits(t *tracked, shape *cluster.Shape, outcomes []outcome) *projected {
-	if shape == nil || target.UpdateMode(t.vpa) == vpav1.UpdateModeOff {
+// projected is decided as the webhook decides: by what the newest pod declared. nil if there is no pod, or the
+// VPA is in mode Off. Of LimitRanges only those are known here that move requests further than upstream's updater does.
+func (l *Loop) projected(t *tracked, d *decided, outcomes []outcome) *projected {
+	if d.shape == nil || target.UpdateMode(t.vpa) == vpav1.UpdateModeOff {
 		return nil
 	}
 	recommended := &vpav1.RecommendedPodResources{}
@@ -112,7 +121,7 @@ func (l *Loop) projectedLimits(t *tracked, shape *cluster.Shape, outcomes []outc
 		recommended.ContainerRecommendations = append(recommended.ContainerRecommendations, outcomes[i].recommendation())
 	}
 	rules := policy.RulesOf(t.vpa, recommended, l.options.cluster())
-	return &projected{pod: &shape.Pod, decision: policy.Decide(&shape.Pod, rules, nil)}
+	return &projected{pod: &d.shape.Pod, decision: policy.Decide(&d.shape.Pod, rules, d.ranges)}
 }
 
 // String says where values come from.

@@ -73,7 +73,7 @@ func (l *Loop) explainAs(name types.NamespacedName, live bool) (*Explanation, er
 		in := d.inheritance.Value()
 		e.Inheritance = &InheritanceExplanation{Primary: in.primary, Mode: string(in.mode), Containers: in.pairs, Reason: in.missing, Invalid: in.invalid}
 	}
-	x := explainer{loop: l, t: t, limits: l.projectedLimits(t, d.shape, outcomes), live: live}
+	x := explainer{loop: l, t: t, next: l.projected(t, &d, outcomes), live: live}
 	for _, name := range t.explained() {
 		e.Containers = append(e.Containers, x.container(name, outcomes))
 	}
@@ -94,10 +94,10 @@ func (t *tracked) explained() []string {
 
 // explainer explains the containers of one VPA.
 type explainer struct {
-	loop   *Loop
-	t      *tracked
-	limits *projected
-	live   bool
+	loop *Loop
+	t    *tracked
+	next *projected
+	live bool
 }
 
 func (x *explainer) container(name string, outcomes []outcome) ContainerExplanation {
@@ -122,14 +122,14 @@ func (x *explainer) container(name string, outcomes []outcome) ContainerExplanat
 		without.Margin = 0
 		bare = estimate.Recommend(a, [2]usage.Amount{}, without)
 	}
-	limits := x.limits.of(name)
+	limits := x.next.limits(name)
 	for _, r := range usage.Resources {
 		one := x.steps(o, r)
 		if own[r].Known {
 			one.Usage, one.Own = amount(r, bare[r].Target), amount(r, own[r].Target)
 		}
 		if o.values[r].known {
-			one.Warnings = x.limits.warnings(name, r)
+			one.Warnings = x.next.warnings(name, r)
 			if limits[r].IsSet() {
 				limit := limits[r].Quantity(r)
 				one.Limit = &limit
@@ -172,6 +172,8 @@ func (x *explainer) steps(o *outcome, r usage.Resource) ResourceExplanation {
 		e.Bound = maximumOf[v.bound]
 	case declaredRequest:
 		e.Bound = "the declared request"
+	case legal:
+		e.Bound = "LimitRanges and the pod's own resources"
 	case unbounded:
 	}
 	if p := x.t.publishedOf(o.name); p != nil && p.values[r].known {

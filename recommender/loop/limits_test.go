@@ -6,6 +6,7 @@ import (
 
 	"github.com/stretchr/testify/require"
 	corev1 "k8s.io/api/core/v1"
+	"k8s.io/apimachinery/pkg/api/resource"
 	"k8s.io/apimachinery/pkg/types"
 	vpav1 "k8s.io/autoscaler/vertical-pod-autoscaler/pkg/apis/autoscaling.k8s.io/v1"
 
@@ -41,6 +42,55 @@ func TestDeclaredRequestsThatAreFloorsAreRecommended(t *testing.T) {
 		require.Equal(t, []string{"2", "512Mi"}, []string{values.Cpu().String(), values.Memory().String()}, "as the webhook gives it, though maxAllowed is less")
 	}
 	require.Contains(t, condition(w, "shop", vpav1.RecommendationProvided).Message, "raised from 826Mi by the declared request")
+}
+
+func TestWhatLimitRangesMakeOfRequestsIsRecommended(t *testing.T) {
+	w := newWorld(t, true)
+	w.vpa("shop", nil)
+	w.pod("shop", "shop")
+	w.declare("shop", list("100m", "512Mi"), list("4", "1Gi"))
+	w.tick()
+	w.answer("shop", "shop", 480, 700)
+	require.Equal(t, "587m", w.target("shop", "shop", corev1.ResourceCPU))
+	without := w.vpas["shop"].Status.Recommendation.ContainerRecommendations[0]
+
+	w.ranges = policy.RangesOf([]*corev1.LimitRange{{Spec: corev1.LimitRangeSpec{Limits: []corev1.LimitRangeItem{
+		{Type: corev1.LimitTypeContainer, MaxLimitRequestRatio: corev1.ResourceList{corev1.ResourceCPU: resource.MustParse("2")}},
+		{Type: corev1.LimitTypePod, Max: corev1.ResourceList{corev1.ResourceMemory: resource.MustParse("750Mi")}},
+	}}}})
+	w.tick()
+	rec := w.vpas["shop"].Status.Recommendation.ContainerRecommendations[0]
+	require.Equal(t, "2", rec.Target.Cpu().String(), "the declared limit is 4")
+	require.Equal(t, without.UncappedTarget.Cpu().String(), rec.UncappedTarget.Cpu().String())
+	for name, request := range rec.Target {
+		lower, upper := rec.LowerBound[name], rec.UpperBound[name]
+		require.LessOrEqual(t, lower.Cmp(request), 0, name)
+		require.GreaterOrEqual(t, upper.Cmp(request), 0, name)
+	}
+	require.Contains(t, condition(w, "shop", vpav1.RecommendationProvided).Message, "cpu 2 (p90 + 15%, moved from 587m to what LimitRanges and the pod's own resources allow, limit 4)")
+	writes := w.writes
+	for range 5 {
+		w.use("shop", "shop", 480, 700)
+		w.tick()
+	}
+	require.Equal(t, writes, w.writes)
+
+	w.ranges = nil
+	w.tick()
+	require.Equal(t, without.Target, w.vpas["shop"].Status.Recommendation.ContainerRecommendations[0].Target)
+}
+
+func TestNoPodOfAVPAInModeOffHasRequestsThatLimitRangesMove(t *testing.T) {
+	w := newWorld(t, false)
+	off := vpav1.UpdateModeOff
+	w.vpa("shop", func(v *vpav1.VerticalPodAutoscaler) { v.Spec.UpdatePolicy = &vpav1.PodUpdatePolicy{UpdateMode: &off} })
+	w.ranges = policy.RangesOf([]*corev1.LimitRange{{Spec: corev1.LimitRangeSpec{Limits: []corev1.LimitRangeItem{
+		{Type: corev1.LimitTypeContainer, MaxLimitRequestRatio: corev1.ResourceList{corev1.ResourceCPU: resource.MustParse("2")}},
+	}}}})
+	w.pod("shop", "shop")
+	w.use("shop", "shop", 480, 700)
+	w.tick()
+	require.Equal(t, "587m", w.target("shop", "shop", corev1.ResourceCPU))
 }
 
 func TestAnnotationsOfLimitsAreFollowedAndNonsenseIsTold(t *testing.T) {

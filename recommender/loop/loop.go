@@ -29,6 +29,8 @@ type Cluster interface {
 	// PodsSignal gets a value when containers were killed for memory.
 	PodsSignal() <-chan struct{}
 	HPAs(target.Controller) []cluster.HPA
+	// LimitRanges are those of a namespace that move requests; nil if none do.
+	LimitRanges(namespace string) *policy.Ranges
 	Changed() <-chan struct{}
 	Checkpoints(context.Context, func(*vpav1.VerticalPodAutoscalerCheckpoint)) error
 	// Exists reports whether there is a VPA of this name, whoever recommends for it.

@@ -46,6 +46,7 @@ type world struct {
 	changes  cluster.Changes
 	shapes   map[string]*cluster.Shape
 	hpas     map[target.Controller][]cluster.HPA
+	ranges   *policy.Ranges
 	events   []string
 	saved    map[types.NamespacedName]*vpav1.VerticalPodAutoscalerCheckpoint
 	saves    int
@@ -129,6 +130,8 @@ func (w *world) Each(_ context.Context, f func(usage.Sample)) (podmetrics.Round,
 func (w *world) PodsSignal() <-chan struct{} { return w.killed }
 
 func (w *world) HPAs(c target.Controller) []cluster.HPA { return w.hpas[c] }
+
+func (w *world) LimitRanges(string) *policy.Ranges { return w.ranges }
 
 func (w *world) Exists(name types.NamespacedName) bool {
 	return w.vpas[name.Name] != nil || w.others[name]
