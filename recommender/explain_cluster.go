@@ -17,6 +17,7 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client"
 	ctrlmetrics "sigs.k8s.io/controller-runtime/pkg/metrics"
 
+	"github.com/sartor-vpa/sartor/pkg/apiserver/guard"
 	"github.com/sartor-vpa/sartor/recommender/cluster"
 	"github.com/sartor-vpa/sartor/recommender/loop"
 )
@@ -32,6 +33,7 @@ func (o *explainOptions) config() (*rest.Config, error) {
 		return nil, fmt.Errorf("no kubeconfig: give --kubeconfig=FILE, or set KUBECONFIG as for kubectl: %w", err)
 	}
 	config.QPS, config.Burst, config.UserAgent = float32(o.apiserver.QPS), int(o.apiserver.Burst), userAgent
+	guard.Wrap(config)
 	return config, nil
 }
 

@@ -13,7 +13,9 @@ import (
 	dto "github.com/prometheus/client_model/go"
 	"github.com/stretchr/testify/require"
 	admissionv1 "k8s.io/api/admission/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/runtime"
+	apijson "k8s.io/apimachinery/pkg/util/json"
 	vpav1 "k8s.io/autoscaler/vertical-pod-autoscaler/pkg/apis/autoscaling.k8s.io/v1"
 
 	"github.com/sartor-vpa/sartor/pkg/features"
@@ -181,7 +183,25 @@ func TestWhatIsNoReviewIsRefusedAndNeverDenied(t *testing.T) {
 	require.Equal(t, map[Result]int{Malformed: 7}, counted(t, registry))
 }
 
-func FuzzAnyObjectIsJudgedWithoutAPanic(f *testing.F) {
+// agreesWithTheAPI holds a judgement to what the API's own types make of an object.
+func agreesWithTheAPI(t *testing.T, object, old string, result Result) {
+	var vpa struct {
+		Metadata metav1.ObjectMeta               `json:"metadata"`
+		Spec     vpav1.VerticalPodAutoscalerSpec `json:"spec"`
+	}
+	switch result {
+	case Allowed: // and decoded soon, or this test would not end
+		require.NoError(t, apijson.Unmarshal([]byte(object), &vpa))
+	case Unreadable:
+		if old == "" {
+			require.Error(t, apijson.Unmarshal([]byte(object), &vpa))
+		}
+	default:
+		require.Equal(t, Denied, result)
+	}
+}
+
+func FuzzAnyObjectIsJudgedAsTheAPIReadsIt(f *testing.F) {
 	for _, m := range messages {
 		vpa := one(f, m.metadata, m.spec)
 		text, err := json.Marshal(vpa)
@@ -202,6 +222,7 @@ func FuzzAnyObjectIsJudgedWithoutAPanic(f *testing.F) {
 			response, result := Review(r, gates)
 			require.Equal(t, result != Denied, response.Allowed)
 			require.Equal(t, result == Denied, response.Result != nil)
+			agreesWithTheAPI(t, object, old, result)
 			if response.Patch != nil {
 				patch, err := jsonpatch.DecodePatch(response.Patch)
 				require.NoError(t, err)
