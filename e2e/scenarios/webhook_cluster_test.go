@@ -13,11 +13,11 @@ import (
 	"time"
 
 	"github.com/stretchr/testify/require"
-	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/client-go/tools/clientcmd"
 
 	"github.com/sartor-vpa/sartor/e2e/cluster"
 	"github.com/sartor-vpa/sartor/e2e/install"
+	"github.com/sartor-vpa/sartor/e2e/measure"
 )
 
 const hooked = "hooked" // namespace of the workloads whose pods the webhook patches
@@ -31,6 +31,7 @@ type hooks struct {
 	args    []string // of its Deployment
 	one     *hook    // is called, alone at first
 	called  *endpoints
+	way     *relay       // from the API server to them
 	client  *http.Client // asks replicas themselves
 
 	// cutOff is a replica that nobody calls, and that has heard nothing of the API server since the time since.
@@ -53,10 +54,12 @@ func TestNoPodIsHurtWhateverHappensToTheWebhook(t *testing.T) {
 	t.Run("without the VPA's definition it lives and says so, and is ready when it comes", h.definitionMissing)
 	require.False(t, t.Failed())
 	h.client, h.called = h.trust(t), watchEndpoints(t, h.one)
-	startRelay(t, h.at(t, "admission"), h.called.pick) // the manifests' overlay leads there
+	h.way = startRelay(t, h.at(t, "admission"), h.called.pick) // the manifests' overlay leads there
 	h.deploy(t, hookedWorkloads...)
 	h.loseTheAPIServer(t)
 	t.Run("kubectl shows what was capped or skipped, and nothing else", h.kubectlWarns)
+	t.Run("the first pods of new ReplicaSets are patched", h.firstPods)
+	t.Run("a leaf that is not valid is not trusted, and pods are created without", h.invalidLeaf)
 	t.Run("a rolling restart under load leaves no pod unpatched", h.rollingRestart)
 	t.Run("the API server crashes", h.apiServerCrash)
 	t.Run("the API server is silent for most of a minute", h.watchesBroken)
@@ -162,7 +165,7 @@ func (h *hooks) apiServerCrash(t *testing.T) {
 	require.Equal(t, string(want), string(h.asks(t, h.one, pod, time.Second).Patch))
 
 	require.NoError(t, h.cluster.StartAPIServer(t.Context()))
-	first, err := kubeClient(t, h.cluster).CoreV1().Pods(hooked).Create(t.Context(), pod, metav1.CreateOptions{DryRun: []string{metav1.DryRunAll}})
+	first, err := createDry(t.Context(), kubeClient(t, h.cluster), pod)
 	require.NoError(t, err)
 	require.NoError(t, patched(first))
 	require.Zero(t, h.calls(t).failedOpen)
@@ -200,7 +203,7 @@ func (h *hooks) watchesBroken(t *testing.T) {
 	require.NotEmpty(t, want)
 	require.Equal(t, string(want), string(h.asks(t, h.cutOff, known, time.Second).Patch))
 	require.Empty(t, h.asks(t, h.cutOff, unknown, 300*time.Millisecond).Patch, "nobody tells whose it is, and it is allowed in time")
-	require.EqualValues(t, 1, h.cutOff.decided(t, "deadline_exceeded"))
+	require.EqualValues(t, 1, h.cutOff.metric(t, "sartor_admission_decisions_total", measure.Labels{"decision": "deadline_exceeded"}))
 
 	h.line.release()
 	began := time.Now()

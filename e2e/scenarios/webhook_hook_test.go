@@ -10,6 +10,7 @@ import (
 	"io"
 	"net/http"
 	"path/filepath"
+	"slices"
 	"testing"
 	"time"
 
@@ -31,8 +32,8 @@ type hook struct {
 }
 
 // startHook starts a replica that asks the API server by kubeconfig, and waits until path, of its metrics' address, is
-// well. It gets its Deployment's arguments, but for a delay at its end that a test can wait for.
-func (h *hooks) startHook(t *testing.T, name, kubeconfig, path string) *hook {
+// well. It gets its Deployment's arguments, but for a delay at its end that a test can wait for, and more.
+func (h *hooks) startHook(t *testing.T, name, kubeconfig, path string, more ...string) *hook {
 	t.Helper()
 	port, err := h.cluster.Port(name)
 	require.NoError(t, err)
@@ -40,7 +41,9 @@ func (h *hooks) startHook(t *testing.T, name, kubeconfig, path string) *hook {
 	url := "http://" + metrics
 	p, err := h.cluster.StartProcess(t.Context(), cluster.Program{
 		Name: name, Path: filepath.Join(h.cluster.Dir(), "bin", "admission"),
-		Args:         append(h.args, "--kubeconfig="+kubeconfig, "--bind-address=127.0.0.1", fmt.Sprintf("--port=%d", port), "--address="+metrics, "--shutdown-delay=3s"),
+		Args: slices.Concat(h.args, []string{
+			"--kubeconfig=" + kubeconfig, "--bind-address=127.0.0.1", fmt.Sprintf("--port=%d", port), "--address=" + metrics, "--shutdown-delay=3s",
+		}, more),
 		Env:          []string{"NAMESPACE=" + install.Namespace, "GORACE=halt_on_error=1"},
 		Ready:        func(ctx context.Context) error { return answers(ctx, url+path) },
 		ReadyTimeout: time.Minute,
@@ -70,20 +73,18 @@ func (k *hook) terminate(t *testing.T) {
 	require.NoError(t, k.Err())
 }
 
+// metric is the sum of a replica's series of that name with these labels.
+func (k *hook) metric(t *testing.T, name string, labels measure.Labels) float64 {
+	t.Helper()
+	metrics, err := measure.Scrape(t.Context(), k.URL+"/metrics")
+	require.NoError(t, err)
+	return metrics.Value(name, labels)
+}
+
 // age is how long a replica has not heard of a kind, in seconds.
 func (k *hook) age(t *testing.T, kind string) float64 {
 	t.Helper()
-	metrics, err := measure.Scrape(t.Context(), k.URL+"/metrics")
-	require.NoError(t, err)
-	return metrics.Value("sartor_admission_watch_age_seconds", measure.Labels{"kind": kind})
-}
-
-// decided is how often a replica has taken a decision.
-func (k *hook) decided(t *testing.T, decision string) float64 {
-	t.Helper()
-	metrics, err := measure.Scrape(t.Context(), k.URL+"/metrics")
-	require.NoError(t, err)
-	return metrics.Value("sartor_admission_decisions_total", measure.Labels{"decision": decision})
+	return k.metric(t, "sartor_admission_watch_age_seconds", measure.Labels{"kind": kind})
 }
 
 // trust returns a client that believes what the webhook's authority signs.

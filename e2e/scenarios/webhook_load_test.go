@@ -14,6 +14,7 @@ import (
 	"github.com/stretchr/testify/require"
 	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/client-go/kubernetes"
 
 	"github.com/sartor-vpa/sartor/e2e/measure"
 )
@@ -24,6 +25,8 @@ type endpoints struct {
 	all   map[string]*hook // by name
 	ready []*hook
 	next  int
+	// alone, if there is one, is called whether it is ready or not.
+	alone *hook
 }
 
 // endpointsLag is how old what is known of readiness may be. On a cluster it is the probe's period, and the way to every node.
@@ -61,6 +64,13 @@ func (e *endpoints) set(k *hook) {
 	e.all[k.Name()] = k
 }
 
+// callOnly lets k alone be called, nil: whoever is ready.
+func (e *endpoints) callOnly(k *hook) {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	e.alone = k
+}
+
 func (e *endpoints) look(ctx context.Context) {
 	e.mu.Lock()
 	all := maps.Clone(e.all)
@@ -80,6 +90,9 @@ func (e *endpoints) look(ctx context.Context) {
 func (e *endpoints) pick() (string, error) {
 	e.mu.Lock()
 	defer e.mu.Unlock()
+	if e.alone != nil {
+		return e.alone.address, nil
+	}
 	if len(e.ready) == 0 {
 		return "", errors.New("no replica is ready")
 	}
@@ -100,11 +113,11 @@ const creators = 6
 func (h *hooks) load(t *testing.T, pod *corev1.Pod) *load {
 	ctx, stop := context.WithCancel(t.Context())
 	l := &load{stop: stop, failed: make(chan error, creators)}
-	pods := kubeClient(t, h.cluster).CoreV1().Pods(pod.Namespace)
+	client := kubeClient(t, h.cluster)
 	for range creators {
 		go func() {
 			for ctx.Err() == nil {
-				made, err := pods.Create(context.WithoutCancel(ctx), pod, metav1.CreateOptions{DryRun: []string{metav1.DryRunAll}})
+				made, err := createDry(context.WithoutCancel(ctx), client, pod)
 				if err == nil {
 					err = patched(made)
 				}
@@ -140,6 +153,11 @@ func (l *load) end(t *testing.T) int64 {
 		require.NoError(t, <-l.failed)
 	}
 	return l.made.Load()
+}
+
+// createDry is what would become of a pod.
+func createDry(ctx context.Context, client kubernetes.Interface, pod *corev1.Pod) (*corev1.Pod, error) {
+	return client.CoreV1().Pods(pod.Namespace).Create(ctx, pod, metav1.CreateOptions{DryRun: []string{metav1.DryRunAll}})
 }
 
 // patched is nil if the webhook gave the pod resources.

@@ -47,8 +47,15 @@ func (r *relay) end() {
 	r.listener.Close()
 	r.release()
 	r.mu.Lock()
-	defer r.mu.Unlock()
 	r.done = true
+	r.mu.Unlock()
+	r.cut()
+}
+
+// cut breaks all connections, so that new ones are opened.
+func (r *relay) cut() {
+	r.mu.Lock()
+	defer r.mu.Unlock()
 	for conn := range r.conns {
 		conn.Close()
 	}

@@ -57,6 +57,7 @@ kind: Deployment
 metadata: {name: %[1]s, namespace: %[2]s}
 spec:
   replicas: 0
+  revisionHistoryLimit: 100
   selector: {matchLabels: {app: %[1]s}}
   template:
     metadata: {labels: {app: %[1]s}}
