@@ -59,38 +59,22 @@ func start(t *testing.T, args ...string) (*options, []string, error) {
 }
 
 func TestAManifestWithAllOfUpstreamsDefaultsStarts(t *testing.T) {
-	var args []string
-	for _, row := range flagtable.Upstream(t, "admission-controller") {
-		args = append(args, "--"+row.Name+"="+row.Default)
-	}
-	o, idle, err := start(t, args...)
+	o, idle, err := start(t, flagtable.Defaults(t, "admission-controller")...)
 	require.NoError(t, err)
 	require.Empty(t, idle, "defaults need no word")
 	require.Equal(t, "/etc/tls-certs/serverCert.pem", o.certificates.files.Certificate)
 }
 
 func TestAManifestWithAnyOfUpstreamsFlagsStarts(t *testing.T) {
-	byType := map[string]string{"bool": "true", "int": "3", "uint": "3", "float": "1", "duration": "15s", "quantity": "4", "mapStringBool": "AllAlpha=true",
-		"severity": "2", "Level": "9", "moduleSpec": "feeder=5", "traceLocation": "feeder.go:7", "string": "x"}
-	byName := map[string][]string{
+	special := map[string][]string{
 		"address": {"127.0.0.1:1"}, "min-tls-version": {"tls1_3"}, "tls-ciphers": {"TLS_ECDHE_RSA_WITH_AES_128_GCM_SHA256:TLS_ECDHE_RSA_WITH_AES_256_GCM_SHA384"},
 		"tls-cert-file": {"x", "--tls-private-key=y"}, "tls-private-key": {"x", "--tls-cert-file=y"}, "client-ca-file": {"x", "--tls-cert-file=y", "--tls-private-key=z"},
+		"max-allowed-cpu-boost": {"4"}, "status-lease-update-interval": {"15s"},
 	}
-	for _, row := range flagtable.Upstream(t, "admission-controller") {
-		value, ok := byName[row.Name]
-		if !ok {
-			value = []string{byType[row.Type]}
-		}
-		require.NotEmpty(t, value[0], row.Type)
-		t.Run(row.Name, func(t *testing.T) {
-			_, _, err := start(t, append([]string{"--" + row.Name + "=" + value[0]}, value[1:]...)...)
-			require.NoError(t, err)
-			if row.Type == "bool" {
-				_, _, err = start(t, "--"+row.Name)
-				require.NoError(t, err)
-			}
-		})
-	}
+	flagtable.EachStarts(t, "admission-controller", special, func(t *testing.T, args ...string) {
+		_, _, err := start(t, args...)
+		require.NoError(t, err)
+	})
 }
 
 func TestFlagsWithoutEffectAreToldWithTheReason(t *testing.T) {

@@ -83,36 +83,21 @@ func start(t *testing.T, args ...string) (*options, []string, error) {
 }
 
 func TestAManifestWithAllOfUpstreamsDefaultsStarts(t *testing.T) {
-	var args []string
-	for _, row := range flagtable.Upstream(t, "recommender") {
-		args = append(args, "--"+row.Name+"="+row.Default)
-	}
-	_, idle, err := start(t, args...)
+	_, idle, err := start(t, flagtable.Defaults(t, "recommender")...)
 	require.NoError(t, err)
 	require.Empty(t, idle, "defaults need no word")
 }
 
 func TestAManifestWithAnyOfUpstreamsFlagsStarts(t *testing.T) {
-	byType := map[string]string{"bool": "true", "int": "3", "uint": "3", "float": "1", "duration": "48h", "quantity": "4Gi", "mapStringBool": "AllAlpha=true",
-		"severity": "2", "Level": "9", "moduleSpec": "feeder=5", "traceLocation": "feeder.go:7", "string": "x"}
-	byName := map[string]string{"address": "127.0.0.1:1", "history-length": "7d", "history-resolution": "30m", "prometheus-query-timeout": "1m30s", "storage": "prometheus",
-		"prometheus-address":         "http://prometheus",
-		"leader-elect-resource-lock": "leases", "container-recommendation-max-allowed-cpu": "2500m"}
-	for _, row := range flagtable.Upstream(t, "recommender") {
-		value, ok := byName[row.Name]
-		if !ok {
-			value = byType[row.Type]
-		}
-		require.NotEmpty(t, value, row.Type)
-		t.Run(row.Name, func(t *testing.T) {
-			_, _, err := start(t, "--"+row.Name+"="+value)
-			require.NoError(t, err)
-			if row.Type == "bool" {
-				_, _, err = start(t, "--"+row.Name)
-				require.NoError(t, err)
-			}
-		})
+	special := map[string][]string{
+		"address": {"127.0.0.1:1"}, "history-length": {"7d"}, "history-resolution": {"30m"}, "prometheus-query-timeout": {"1m30s"}, "storage": {"prometheus"},
+		"prometheus-address":         {"http://prometheus"},
+		"leader-elect-resource-lock": {"leases"}, "container-recommendation-max-allowed-cpu": {"2500m"},
 	}
+	flagtable.EachStarts(t, "recommender", special, func(t *testing.T, args ...string) {
+		_, _, err := start(t, args...)
+		require.NoError(t, err)
+	})
 }
 
 func TestFlagsWithoutEffectAreToldWithTheReason(t *testing.T) {

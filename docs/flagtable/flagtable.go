@@ -50,6 +50,43 @@ func Upstream(t testing.TB, component string) []Row {
 	return rows
 }
 
+// Defaults are arguments that set each of upstream's flags to its default.
+func Defaults(t testing.TB, component string) []string {
+	t.Helper()
+	var args []string
+	for _, row := range Upstream(t, component) {
+		args = append(args, "--"+row.Name+"="+row.Default)
+	}
+	return args
+}
+
+// values are one of each type of upstream's.
+var values = map[string]string{
+	"bool": "true", "int": "3", "uint": "3", "float": "1", "duration": "48h", "quantity": "4Gi", "mapStringBool": "AllAlpha=true",
+	"severity": "2", "Level": "9", "moduleSpec": "feeder=5", "traceLocation": "feeder.go:7", "string": "x",
+}
+
+// EachStarts calls start with each of upstream's flags alone, and a bool also without its value; start fails t if the program
+// would not start with these arguments. Flags that want a certain value, or others beside them, have it in special, by name.
+func EachStarts(t *testing.T, component string, special map[string][]string, start func(t *testing.T, args ...string)) {
+	t.Helper()
+	for _, row := range Upstream(t, component) {
+		value, ok := special[row.Name]
+		if !ok {
+			value = []string{values[row.Type]}
+		}
+		t.Run(row.Name, func(t *testing.T) {
+			if value[0] == "" {
+				t.Fatalf("there is no value of type %q to try", row.Type)
+			}
+			start(t, append([]string{"--" + row.Name + "=" + value[0]}, value[1:]...)...)
+			if row.Type == "bool" {
+				start(t, "--"+row.Name)
+			}
+		})
+	}
+}
+
 // Check fails t unless the program's part of the file is what its flags say; with -update it writes it.
 func Check(t testing.TB, file, program string, fs *pflag.FlagSet, upstream []Row) {
 	t.Helper()
