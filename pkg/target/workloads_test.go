@@ -85,6 +85,7 @@ func TestASelectorIsReadWhereUpstreamReadsIt(t *testing.T) {
 			want, err := labels.Parse(tc.want)
 			require.NoError(t, err)
 			require.Equal(t, want.String(), got.String())
+			require.Equal(t, want.Matches(labels.Set{}), got.Matches(labels.Set{}), "all, or nothing")
 		})
 	}
 }
