@@ -21,6 +21,8 @@ func TestTheChartIsWhatKustomizeBuilds(t *testing.T) {
 		"defaults":     {nil, ""},
 		"cert-manager": {[]string{"components/cert-manager"}, "webhook: {certManager: {enabled: true}}"},
 		"limit policy": {[]string{"components/limit-policy"}, "limitPolicy:\n" + indented(read(t, deploy, "components/limit-policy/limits.yaml"))},
+		// Without the rules, which are a Prometheus' own: it may watch several clusters.
+		"monitors": {[]string{"monitoring/operator"}, "serviceMonitor: {enabled: true}"},
 		"both": {[]string{"components/cert-manager", "components/limit-policy"},
 			"webhook: {certManager: {enabled: true}}\nlimitPolicy:\n" + indented(read(t, deploy, "components/limit-policy/limits.yaml"))},
 	}
@@ -71,7 +73,7 @@ func kustomizeForm(t *testing.T, manifests string) []object {
 		}
 	}
 	// Helm makes a release's namespace itself.
-	return common(t, slices.DeleteFunc(decode(t, manifests), func(o object) bool { return o.kind() == "Namespace" }))
+	return common(t, slices.DeleteFunc(decode(t, manifests), func(o object) bool { return o.kind() == "Namespace" || o.kind() == "PrometheusRule" }))
 }
 
 var hashedName = regexp.MustCompile(`^(sartor-.*)-[0-9a-z]{10}$`)
