@@ -143,6 +143,9 @@ func FuzzReviews(f *testing.F) {
 	} {
 		f.Add(seed)
 	}
+	for _, mutant := range mutants(f, text) {
+		f.Add(mutant)
+	}
 	f.Fuzz(func(t *testing.T, body string) {
 		got, err := read(body)
 		if !jsontext.Value(body).IsValid() || unread.MatchString(body) {

@@ -3,8 +3,10 @@ package webhook
 import (
 	"bytes"
 	"encoding/json"
+	"maps"
 	"net/http"
 	"net/http/httptest"
+	"slices"
 	"strings"
 	"testing"
 
@@ -15,6 +17,48 @@ import (
 	admissionv1 "k8s.io/api/admission/v1"
 	corev1 "k8s.io/api/core/v1"
 )
+
+// mutants are a review in which one value after the other is of each type there is, or missing.
+func mutants(t require.TestingT, review string) (all []string) {
+	var root any
+	require.NoError(t, json.Unmarshal([]byte(review), &root))
+	add := func() {
+		text, err := json.Marshal(root)
+		require.NoError(t, err)
+		all = append(all, string(text))
+	}
+	var visit func(value any)
+	visit = func(value any) {
+		switch in := value.(type) {
+		case map[string]any:
+			for _, key := range slices.Sorted(maps.Keys(in)) {
+				was := in[key]
+				visit(was)
+				for _, other := range anyTypes {
+					in[key] = other
+					add()
+				}
+				delete(in, key)
+				add()
+				in[key] = was
+			}
+		case []any:
+			for i, was := range in {
+				visit(was)
+				for _, other := range anyTypes {
+					in[i] = other
+					add()
+				}
+				in[i] = was
+			}
+		}
+	}
+	visit(root)
+	return all
+}
+
+// anyTypes are of each type, and quantities that are seldom met.
+var anyTypes = []any{nil, true, 1.5, -1, "", "1e3", "9E", "x", []any{}, map[string]any{}, []any{nil}, []any{map[string]any{}}, map[string]any{"cpu": nil}}
 
 func FuzzNothingIsEverRejected(f *testing.F) {
 	seed, err := json.Marshal(json.RawMessage(`{"apiVersion":"admission.k8s.io/v1","kind":"AdmissionReview","request":{"uid":"1","operation":"CREATE",
@@ -27,6 +71,9 @@ func FuzzNothingIsEverRejected(f *testing.F) {
 		shop, strings.ReplaceAll(shop, `"100m"`, `"3"`), strings.ReplaceAll(shop, `"2"`, `"3"`),
 		string(seed), `{}`, ``, `null`, `[]`, strings.Replace(string(seed), `"resources":{"limits":{"cpu":"1"}}`, `"resources":null`, 1),
 	} {
+		f.Add(text)
+	}
+	for _, text := range mutants(f, shop) {
 		f.Add(text)
 	}
 	f.Fuzz(func(t *testing.T, body string) {
@@ -57,6 +104,10 @@ func askedAgain(t *testing.T, h *Handler, body string, text []byte) {
 	review, before, err := typed(body)
 	if err != nil || !jsontext.Value(body).IsValid() {
 		return // the API server sends no such pod, and no key twice
+	}
+	var raw struct{ Metadata map[string]json.RawMessage }
+	if err := json.Unmarshal(review.Request.Object.Raw, &raw); err != nil || raw.Metadata == nil {
+		return // it sends metadata always
 	}
 	object, err := patch.Apply(review.Request.Object.Raw)
 	require.NoError(t, err, string(text))
