@@ -13,6 +13,7 @@ import (
 
 	"github.com/go-logr/logr"
 	"github.com/prometheus/client_golang/prometheus"
+	"github.com/prometheus/client_golang/prometheus/collectors"
 	"golang.org/x/sync/errgroup"
 	"k8s.io/client-go/discovery"
 	"k8s.io/client-go/rest"
@@ -75,7 +76,8 @@ func run(ctx context.Context, o *options, logs io.Writer) error {
 	vpas := validation.NewHandler(o.features, log.WithName("validation"), ctrlmetrics.Registry)
 	server := o.newServer(routes(pods, vpas), certificates, log.WithName("server"))
 	ready := readiness(ctx, watches, certificates)
-	ctrlmetrics.Registry.MustRegister(readyGauge(ready))
+	// What controller-runtime registers itself only where controllers run: memory, CPU, garbage collection.
+	ctrlmetrics.Registry.MustRegister(readyGauge(ready), collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
 	if err := o.addHandlers(mgr, ready); err != nil {
 		return err
 	}

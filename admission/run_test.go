@@ -101,7 +101,7 @@ func TestWithoutAnAPIServerItIsAliveNotReadyAndAnswersUntilItsTimeIsOver(t *test
 	require.Equal(t, http.StatusInternalServerError, status)
 	require.Contains(t, why, "caches are not synced")
 	_, metrics := get("http://" + o.address + "/metrics")
-	for _, name := range []string{"sartor_admission_duration_seconds", "sartor_admission_certificate_expiry_timestamp_seconds", "sartor_admission_certificate_usable 0", "sartor_admission_ready 0"} {
+	for _, name := range []string{"sartor_admission_duration_seconds", "sartor_admission_certificate_expiry_timestamp_seconds", "sartor_admission_certificate_usable 0", "sartor_admission_ready 0", "process_resident_memory_bytes", "go_goroutines"} {
 		require.Contains(t, metrics, name)
 	}
 
