@@ -56,9 +56,6 @@ func TestWhatTargetsSelectIsReadAndTold(t *testing.T) {
 	t.Cleanup(server.Close)
 	w := startWatches(t, server)
 	require.Eventually(t, func() bool { return w.selectors.Figures().Known == 1 }, 20*time.Second, time.Millisecond)
-	control := w.vpas.Controlling(shop)
-	require.True(t, control.Selects(t.Context(), labels.Set{"app": "shop"}))
-	require.False(t, control.Selects(t.Context(), labels.Set{"app": "other"}))
 	require.NoError(t, testutil.CollectAndCompare(w, strings.NewReader(`
 # HELP sartor_admission_selector_reads_total Reads of what targets of VPAs select, by result.
 # TYPE sartor_admission_selector_reads_total counter
@@ -72,6 +69,9 @@ sartor_admission_selector_unknown_total 0
 sartor_admission_selectors{state="known"} 1
 sartor_admission_selectors{state="unknown"} 0
 `), "sartor_admission_selector_reads_total", "sartor_admission_selector_unknown_total", "sartor_admission_selectors"))
+	control := w.vpas.Controlling(shop)
+	require.True(t, control.Selects(t.Context(), labels.Set{"app": "shop"}))
+	require.False(t, control.Selects(t.Context(), labels.Set{"app": "other"}))
 }
 
 // rollouts is an API server with so many of them, each with a VPA and a ReplicaSet.
