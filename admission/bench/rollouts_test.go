@@ -10,6 +10,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/stretchr/testify/require"
 	autoscalingv1 "k8s.io/api/autoscaling/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/client-go/rest"
@@ -145,9 +146,9 @@ func TestABurstOf10000RolloutPodsIsNotThrottledByOurClient(t *testing.T) {
 	c := newRolloutCluster()
 	handler := newOurs(c.cluster)
 	atOnce(reading{}, 16, 10_000, func(i int) error { review(handler, c.body(i)); return nil })
-	if reads := c.api.reads.Load(); reads != 1 {
-		t.Errorf("the API server was asked %d times", reads)
-	}
+	// Once which kinds have a /scale, and each Rollout's, by the first of its pods or, at the same time, in the background.
+	require.GreaterOrEqual(t, c.api.reads.Load(), int64(1+c.workloads))
+	require.LessOrEqual(t, c.api.reads.Load(), int64(1+2*c.workloads))
 }
 
 func TestAReadThatFailedOnceIsTriedAgainByTheNextPod(t *testing.T) {

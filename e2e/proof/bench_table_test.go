@@ -78,7 +78,7 @@ func TestTheReportTellsRatiosAndWhatIsMissed(t *testing.T) {
 	printRatios(&out, []int{ratioSize}, found)
 	_, told, _ := strings.Cut(out.String(), "\n\n")
 	require.Equal(t, "RATIO history-client-rss 0.05\nRATIO history-server-heap 0.01\nRATIO history-server-cpu 0.6\n", told)
-	require.Regexp(t, `history-server-cpu +6\.0 s +10\.0 s +0\.600 +0\.5 +MISSED`, out.String())
+	require.Regexp(t, `history-server-cpu +6\.00 s +10\.00 s +0\.600 +0\.5 +MISSED`, out.String())
 	require.Regexp(t, `history-client-rss +100\.0 MB +2000\.0 MB +0\.050 +0\.1 +ok`, out.String())
 
 	found[ratioSize][0].Failure = "too many samples"

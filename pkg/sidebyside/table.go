@@ -46,7 +46,7 @@ var (
 	Nanoseconds  = Unit{"ns", 1, 1}
 	Microseconds = Unit{"us", 1e3, 1}
 	Milliseconds = Unit{"ms", 1e6, 1}
-	Seconds      = Unit{"s", 1e9, 1}
+	Seconds      = Unit{"s", 1e9, 2}
 	ByteCount    = Unit{"B", 1, 0}
 	Kilobytes    = Unit{"KB", 1e3, 1}
 	Megabytes    = Unit{"MB", 1e6, 1}

@@ -16,7 +16,7 @@ func TestTheReportComparesWhatWasRunAndNothingElse(t *testing.T) {
 	}
 	var out strings.Builder
 	report(&out, side(1), side(4))
-	require.Regexp(t, `loop-cpu +1\.0 s +4\.0 s +0\.250`, out.String())
+	require.Regexp(t, `loop-cpu +1\.00 s +4\.00 s +0\.250`, out.String())
 	require.Regexp(t, `loop-checkpoints +10 writes +40 writes +- `, out.String())
 	_, ratios, _ := strings.Cut(out.String(), "\n\n")
 	require.Equal(t, "RATIO start-cpu 0.25\nRATIO loop-time 0.25\nRATIO loop-cpu 0.25\nRATIO api-writes 0.8429\nRATIO rss 0.25\n", ratios)
