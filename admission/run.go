@@ -28,6 +28,7 @@ import (
 	"github.com/sartor-vpa/sartor/pkg/apiserver"
 	"github.com/sartor-vpa/sartor/pkg/logging"
 	"github.com/sartor-vpa/sartor/pkg/target"
+	"github.com/sartor-vpa/sartor/pkg/version"
 )
 
 // grace is what requests in flight get at the very end: as long as an API server waits for a
@@ -53,26 +54,10 @@ func run(ctx context.Context, o *options, logs io.Writer) error {
 	}
 
 	certificates := o.newCertificates(live, log.WithName("certs"))
-	index := webhook.NewIndex(o.cluster(), log.WithName("index"))
-	unknown, err := newReader(config, mgr.GetHTTPClient(), mgr.GetScheme(), mgr.GetRESTMapper())
+	pods, watches, err := o.newPods(config, mgr, disco, log)
 	if err != nil {
 		return err
 	}
-	watches, err := newWatches(config, unknown, mgr.GetHTTPClient(), index, log.WithName("watches"))
-	if err != nil {
-		return err
-	}
-	if err := ctrlmetrics.Registry.Register(watches); err != nil {
-		return fmt.Errorf("registering metrics: %w", err)
-	}
-	pods := webhook.NewHandler(webhook.Config{
-		Owners:      target.NewResolverOf(watches.owners, unknown, target.NewDiscovery(disco)),
-		VPAs:        scoped{index, &o.scope},
-		LimitRanges: watches.ranges,
-		Synced:      watches.synced.Load,
-		Log:         log.WithName("webhook"),
-		Registerer:  ctrlmetrics.Registry,
-	})
 	vpas := validation.NewHandler(o.features, log.WithName("validation"), ctrlmetrics.Registry)
 	server := o.newServer(routes(pods, vpas), certificates, log.WithName("server"))
 	ready := readiness(ctx, watches, certificates)
@@ -89,8 +74,32 @@ func run(ctx context.Context, o *options, logs io.Writer) error {
 	if err != nil {
 		return err
 	}
-	log.Info("starting", "reviews", listener.Addr().String(), "metrics", o.address)
+	log.Info("starting", "version", version.Get().String(), "reviews", listener.Addr().String(), "metrics", o.address)
 	return serve(ctx, server, listener, log, mgr.Start, certificates.Run, watches.run, lease.run)
+}
+
+// newPods returns what reviews pods, and the watches by which it knows the cluster.
+func (o *options) newPods(config *rest.Config, mgr manager.Manager, kinds *discovery.DiscoveryClient, log logr.Logger) (http.Handler, *watches, error) {
+	unknown, err := newReader(config, mgr.GetHTTPClient(), mgr.GetScheme(), mgr.GetRESTMapper())
+	if err != nil {
+		return nil, nil, err
+	}
+	index := webhook.NewIndex(o.cluster(), log.WithName("index"))
+	watches, err := newWatches(config, unknown, mgr.GetHTTPClient(), index, log.WithName("watches"))
+	if err != nil {
+		return nil, nil, err
+	}
+	if err := ctrlmetrics.Registry.Register(watches); err != nil {
+		return nil, nil, fmt.Errorf("registering metrics: %w", err)
+	}
+	return webhook.NewHandler(webhook.Config{
+		Owners:      target.NewResolverOf(watches.owners, unknown, target.NewDiscovery(kinds)),
+		VPAs:        scoped{index, &o.scope},
+		LimitRanges: watches.ranges,
+		Synced:      watches.synced.Load,
+		Log:         log.WithName("webhook"),
+		Registerer:  ctrlmetrics.Registry,
+	}), watches, nil
 }
 
 func (o *options) newServer(handler http.Handler, c certificates, log logr.Logger) *webhook.Server {
