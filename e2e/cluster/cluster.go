@@ -1,8 +1,8 @@
 // Package cluster runs a real Kubernetes control plane on this machine, for demos, tests and
 // benchmarks: etcd, the API server, the controller manager, the scheduler, metrics-server and, if
 // wanted, Prometheus, all as processes on loopback, without root, images or containers. Its nodes
-// are simulated (KWOK): their pods are Running at once, and each container uses what annotations on
-// its pod say, of which the container's own win:
+// are simulated (KWOK), unless Options.Node asks for a real one, which needs root: their pods are
+// Running at once, and each container uses what annotations on its pod say, of which the container's own win:
 //
 //	usage/cpu-CONTAINER, usage/memory-CONTAINER, usage/cpu, usage/memory: quantities
 //	usage/noise: a share, such as 0.2, by which each reading is more or less at random

@@ -59,10 +59,7 @@ func (c *Cluster) startNode(ctx context.Context) error {
 		return nil
 	}
 	// The kubelet wants it from the first moment on.
-	if err := eventually(ctx, "containerd", readyLimit, func(ctx context.Context) error {
-		_, err := c.ctr(ctx, "version")
-		return err
-	}); err != nil {
+	if err := eventually(ctx, "containerd", readyLimit, c.containerdReady); err != nil {
 		return err
 	}
 	if err := c.startKubelet(ctx); err != nil {
@@ -93,17 +90,14 @@ func (c *Cluster) startContainerd(ctx context.Context) error {
 	}
 	if err := c.start(ctx, Program{
 		Name: programs.Containerd, Path: filepath.Join(c.nodePrograms, programs.Containerd),
-		Args: []string{"--config", config},
-		Env:  []string{"PATH=" + c.nodePrograms + ":" + os.Getenv("PATH")}, // it looks for its shim there
-		Ready: func(ctx context.Context) error {
-			_, err := c.ctr(ctx, "version")
-			return err
-		},
+		Args:  []string{"--config", config},
+		Env:   []string{"PATH=" + c.nodePrograms + ":" + os.Getenv("PATH")}, // it looks for its shim there
+		Ready: c.containerdReady,
 	}); err != nil {
 		return err
 	}
 	for _, archive := range c.options.Node.Images {
-		if _, err := c.ctr(ctx, "images", "import", archive); err != nil {
+		if err := c.ctr(ctx, "images", "import", archive); err != nil {
 			return err
 		}
 	}
@@ -111,16 +105,19 @@ func (c *Cluster) startContainerd(ctx context.Context) error {
 	return nil
 }
 
+// containerdReady is nil when containerd answers.
+func (c *Cluster) containerdReady(ctx context.Context) error { return c.ctr(ctx, "version") }
+
 // ctr runs containerd's command line among what the kubelet sees.
-func (c *Cluster) ctr(ctx context.Context, args ...string) (string, error) {
+func (c *Cluster) ctr(ctx context.Context, args ...string) error {
 	cmd := exec.Command(filepath.Join(c.nodePrograms, programs.Ctr), append([]string{"--namespace=k8s.io"}, args...)...)
 	cmd.Env = process.Environ()
 	var out bytes.Buffer
 	cmd.Stdout, cmd.Stderr = &out, &out
 	if err := process.Run(ctx, cmd); err != nil {
-		return "", fmt.Errorf("ctr %s: %w: %s", strings.Join(args, " "), err, strings.TrimSpace(out.String()))
+		return fmt.Errorf("ctr %s: %w: %s", strings.Join(args, " "), err, strings.TrimSpace(out.String()))
 	}
-	return out.String(), nil
+	return nil
 }
 
 func (c *Cluster) startKubelet(ctx context.Context) error {

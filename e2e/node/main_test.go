@@ -9,6 +9,7 @@ import (
 	"os"
 	"path/filepath"
 	"testing"
+	"time"
 
 	"github.com/stretchr/testify/require"
 
@@ -91,9 +92,30 @@ func start(t *testing.T) *cluster.Cluster {
 	t.Cleanup(func() {
 		if t.Failed() {
 			c.KeepLogs()
+			keepPods(t, c)
 			t.Logf("logs are in %s", c.LogDir())
 		}
 		require.NoError(t, c.Stop())
 	})
 	return c
+}
+
+// keepPods puts what the programs wrote, and what happened to pods, to the other logs: they are gone with the node.
+func keepPods(t *testing.T, c *cluster.Cluster) {
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(t.Context()), 20*time.Second)
+	defer cancel()
+	for name, args := range map[string][]string{
+		"sartor-pods.log": {"--namespace=" + install.Namespace, "logs", "--selector=app.kubernetes.io/part-of=sartor", "--prefix", "--tail=-1"},
+		"pods.yaml":       {"get", "pods", "--all-namespaces", "--output=yaml"},
+		"vpas.yaml":       {"get", "vpa", "--all-namespaces", "--output=yaml"},
+		"events.txt":      {"get", "events", "--all-namespaces", "--sort-by=.lastTimestamp"},
+	} {
+		out, err := c.Kubectl(ctx, "", args...)
+		if err == nil {
+			err = os.WriteFile(filepath.Join(c.LogDir(), name), []byte(out), 0o600)
+		}
+		if err != nil {
+			t.Log(err)
+		}
+	}
 }

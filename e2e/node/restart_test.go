@@ -95,7 +95,8 @@ func (s *scene) tryPod(ctx context.Context, pod *corev1.Pod) error {
 	return isPatched(made)
 }
 
-// replacePod deletes a pod of steady's and looks whether the one that comes in its place is patched.
+// replacePod deletes a pod of steady's, and looks whether the one that comes in its place is patched. It waits until that
+// one runs: more at once would only keep the kubelet busy.
 func (s *scene) replacePod(ctx context.Context) error {
 	list, err := s.kube.CoreV1().Pods(namespace).List(ctx, metav1.ListOptions{LabelSelector: "app=steady"})
 	if err != nil {
@@ -113,13 +114,16 @@ func (s *scene) replacePod(ctx context.Context) error {
 		return err
 	}
 	defer pods.Stop()
-	now := int64(0)
-	if err := s.kube.CoreV1().Pods(namespace).Delete(ctx, victim, metav1.DeleteOptions{GracePeriodSeconds: &now}); err != nil {
+	if err := s.kube.CoreV1().Pods(namespace).Delete(ctx, victim, metav1.DeleteOptions{}); err != nil {
 		return err
 	}
 	for event := range pods.ResultChan() {
-		if pod, ok := event.Object.(*corev1.Pod); ok && !known[pod.Name] {
-			return isPatched(pod)
+		pod, ok := event.Object.(*corev1.Pod)
+		if !ok || known[pod.Name] {
+			continue
+		}
+		if err := isPatched(pod); err != nil || pod.Status.Phase == corev1.PodRunning {
+			return err
 		}
 	}
 	return errors.New("the watch of pods ended before there was a new one")

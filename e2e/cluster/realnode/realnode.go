@@ -1,6 +1,7 @@
 // Package realnode lets a program, mostly a test, go on inside of namespaces of its own, in which a kubelet and containerd
 // can run as on a machine of their own: mounts, network, processes, cgroups and host name are apart from the machine's,
-// and go with the program, however it ends. Nothing is installed, and nothing of the machine is changed.
+// and go with the program, however it ends. Nothing is installed, and nothing of the machine is changed. There is no way
+// out: no DNS, no registry, and of all Services' addresses pods reach that of the API server only.
 //
 //	func TestMain(m *testing.M) {
 //		flag.Parse()
