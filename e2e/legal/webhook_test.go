@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"net/http"
 	"net/http/httptest"
+	"strings"
 
 	"github.com/go-logr/logr"
 	"github.com/prometheus/client_golang/prometheus"
@@ -90,13 +91,13 @@ func (h *hook) counted() (map[string]int, error) {
 	counts := map[string]int{}
 	for _, family := range families {
 		for _, one := range family.GetMetric() {
-			key := ""
+			var key []string
 			for _, label := range one.GetLabel() {
 				if label.GetName() != "resource" {
-					key += label.GetValue() + " "
+					key = append(key, label.GetValue())
 				}
 			}
-			counts[key] += int(one.GetCounter().GetValue())
+			counts[strings.Join(key, " ")] += int(one.GetCounter().GetValue())
 		}
 	}
 	return counts, err

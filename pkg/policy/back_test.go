@@ -68,10 +68,20 @@ func TestWhatWasPatchedIsPutBackWhereASidecarLeavesRoomForNothingElse(t *testing
 	}
 }
 
+// TestWhatAPodWithResourcesOfItsOwnDoesNotAskForIsLeftAlone is about pods that limit their CPU as a whole. When one comes
+// back with memory requests, the API server makes their sum the pod's own, and a sidecar added later has no room.
+func TestWhatAPodWithResourcesOfItsOwnDoesNotAskForIsLeftAlone(t *testing.T) {
+	pod := podOf(container(app, list("1", ""), list("1", "")))
+	pod.Spec.Resources = &corev1.ResourceRequirements{Requests: list("1", ""), Limits: list("1", "")}
+	got := decide(pod, vpaOf(list("500m", "2Mi"), vpav1.ContainerResourcePolicy{}), byDefault)
+	require.Equal(t, []string{"cpu 500m/1, memory -/-"}, told(got))
+	require.Equal(t, []string{"memory left as declared: no request near 2Mi is legal with the pod's own resources (spec.resources)"}, warnings(got))
+}
+
 // TestThePodsOwnRequestIsNoReasonWhereItMayFollowTheContainers decides on a pod that limits its CPU as a whole. When it
 // comes back its own memory request is the sum of the containers', by the API server's defaults.
 func TestThePodsOwnRequestIsNoReasonWhereItMayFollowTheContainers(t *testing.T) {
-	pod := podOf(container(app, list("1", ""), list("1", "")))
+	pod := podOf(container(app, list("1", "32Mi"), list("1", "")))
 	pod.Spec.Resources = &corev1.ResourceRequirements{Requests: list("1", ""), Limits: list("1", "")}
 	least := &corev1.LimitRange{Spec: corev1.LimitRangeSpec{Limits: []corev1.LimitRangeItem{{Type: corev1.LimitTypePod, Min: list("", "17Mi")}}}}
 	vpa := vpaOf(list("", "2Mi"), vpav1.ContainerResourcePolicy{})

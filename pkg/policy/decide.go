@@ -135,6 +135,10 @@ func (p *planner) shape(j *job, c *PodContainer, limitsFollow bool) bool {
 	r := p.resource
 	request, limit := c.First.Requests[r], c.First.Limits[r]
 	if p.pod.Level != nil {
+		if !p.pod.asks(r) {
+			p.skip(j.at, ByPodResources, j.value(j.want), Value{})
+			return false
+		}
 		j.bound(p.pod.Level.Limits[r])
 	}
 	switch {

@@ -1,6 +1,7 @@
 package policy
 
 import (
+	"slices"
 	"strings"
 
 	corev1 "k8s.io/api/core/v1"
@@ -126,6 +127,15 @@ func (c *PodContainer) Declared() Resources {
 		}
 	}
 	return declared
+}
+
+// asks reports whether the pod, or anything in it, requests r. One that asks for another resource as a whole and not for
+// this had better be left alone: the API server would make what we request first the request of the pod, which a
+// sidecar that comes later would not fit into.
+func (p *Pod) asks(r usage.Resource) bool {
+	return p.Level.Requests[r].IsSet() ||
+		slices.ContainsFunc(p.Containers, func(c PodContainer) bool { return c.Now.Requests[r].IsSet() }) ||
+		slices.ContainsFunc(p.Init, func(c InitContainer) bool { return c.Now.Requests[r].IsSet() })
 }
 
 // Container returns the container called name, nil if there is none.

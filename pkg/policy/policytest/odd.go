@@ -60,7 +60,7 @@ func (m Maker) odd(r *corev1.ResourceRequirements) {
 		}
 		(*list)[name] = resource.MustParse(amount)
 	}
-	if m.One(10) {
+	if m.One(24) {
 		name := both[m.IntN(len(both))]
 		amount := m.Pick(oddAmounts[name])
 		put(&r.Requests, name, amount)
@@ -68,7 +68,7 @@ func (m Maker) odd(r *corev1.ResourceRequirements) {
 			put(&r.Limits, name, amount)
 		}
 	}
-	if m.One(10) {
+	if m.One(16) {
 		r.Requests = nil // as far as there are limits the API server fills them in
 	}
 	if m.One(16) && len(r.Requests)+len(r.Limits) > 0 {
