@@ -8,6 +8,7 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -72,6 +73,26 @@ sartor_admission_selectors{state="unknown"} 0
 	control := w.vpas.Controlling(shop)
 	require.True(t, control.Selects(t.Context(), labels.Set{"app": "shop"}))
 	require.False(t, control.Selects(t.Context(), labels.Set{"app": "other"}))
+}
+
+func TestA500FromAScaleLosesNoPodAndIsOverWithTheNextRead(t *testing.T) {
+	api := newAPIServer()
+	var fails atomic.Bool
+	fails.Store(true)
+	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if fails.Load() && strings.HasSuffix(r.URL.Path, "/scale") {
+			http.Error(w, "etcdserver: leader changed", http.StatusInternalServerError)
+			return
+		}
+		api.ServeHTTP(w, r)
+	}))
+	t.Cleanup(server.Close)
+	w := startWatches(t, server)
+	require.Eventually(t, func() bool { return w.selectors.Figures().Failed > 0 }, 20*time.Second, time.Millisecond)
+	require.True(t, w.vpas.Controlling(shop).Selects(t.Context(), labels.Set{"app": "other"}), "nobody can tell")
+	require.EqualValues(t, 1, w.selectors.Figures().Pods)
+	fails.Store(false)
+	require.Eventually(t, func() bool { return !w.vpas.Controlling(shop).Selects(t.Context(), labels.Set{"app": "other"}) }, 20*time.Second, 10*time.Millisecond)
 }
 
 // rollouts is an API server with so many of them, each with a VPA and a ReplicaSet.
