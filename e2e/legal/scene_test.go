@@ -9,6 +9,7 @@ import (
 	autoscalingv1 "k8s.io/api/autoscaling/v1"
 	corev1 "k8s.io/api/core/v1"
 	"k8s.io/apimachinery/pkg/api/resource"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	vpav1 "k8s.io/autoscaler/vertical-pod-autoscaler/pkg/apis/autoscaling.k8s.io/v1"
 	"pgregory.net/rapid"
 	"sigs.k8s.io/yaml"
@@ -84,9 +85,7 @@ func anyRanges(m policytest.Maker, pod *corev1.Pod) []*corev1.LimitRange {
 
 // extend adds what a VPA, and the cluster's operator, may say beyond the generator's.
 func (s *scene) extend(m policytest.Maker) {
-	s.pod.APIVersion, s.pod.Kind = "v1", "Pod"
-	s.pod.Spec.Containers[0].TerminationMessagePolicy = corev1.TerminationMessageReadFile
-	s.vpa.Spec.TargetRef = &autoscalingv1.CrossVersionObjectReference{APIVersion: "apps/v1", Kind: "Deployment", Name: "app"}
+	s.vpa.Spec.TargetRef = ofController()
 	s.vpa.Annotations = m.Annotations(policy.CPULimitAnnotation, policy.MemoryLimitAnnotation, policy.FloorAnnotation)
 	s.cluster = policy.Cluster{Limits: policy.DefaultLimitPolicy(), FloorRequests: m.One(3)}
 	s.cluster.Limits.MaxAllowedBoundsLimit = m.One(4)
@@ -131,10 +130,26 @@ func (s *scene) boost(m policytest.Maker) {
 	}
 }
 
-// GoString is the scene as YAML that people can read, and create in a cluster.
+func ofController() *autoscalingv1.CrossVersionObjectReference {
+	return &autoscalingv1.CrossVersionObjectReference{APIVersion: "apps/v1", Kind: controller.Kind, Name: controller.Name}
+}
+
+// vpaOf recommends this for the pods of the one controller.
+func vpaOf(all ...vpav1.RecommendedContainerResources) *vpav1.VerticalPodAutoscaler {
+	vpa := &vpav1.VerticalPodAutoscaler{ObjectMeta: metav1.ObjectMeta{Name: "app", Namespace: namespace}}
+	vpa.Spec.TargetRef = ofController()
+	vpa.Status.Recommendation = &vpav1.RecommendedPodResources{ContainerRecommendations: all}
+	return vpa
+}
+
+// GoString is the scene as YAML that people can read.
 func (s *scene) GoString() string {
 	var text strings.Builder
-	for _, one := range append([]any{s.cluster, s.mesh, s.vpa, s.pod}, asAny(s.ranges)...) {
+	said := []any{map[string]any{"cluster": s.cluster, "added later": s.mesh}, s.vpa, s.pod}
+	for _, one := range s.ranges {
+		said = append(said, one)
+	}
+	for _, one := range said {
 		out, err := yaml.Marshal(one)
 		if err != nil {
 			out = []byte(err.Error())
@@ -144,13 +159,8 @@ func (s *scene) GoString() string {
 	return text.String()
 }
 
-func asAny(ranges []*corev1.LimitRange) []any {
-	all := make([]any, len(ranges))
-	for i := range all {
-		all[i] = ranges[i]
-	}
-	return all
-}
-
 // posted is the pod as a client sends it.
-func (s *scene) posted() ([]byte, error) { return json.Marshal(s.pod) }
+func (s *scene) posted() ([]byte, error) {
+	s.pod.APIVersion, s.pod.Kind = "v1", "Pod"
+	return json.Marshal(s.pod)
+}
