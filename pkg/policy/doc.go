@@ -9,6 +9,7 @@
 //	-> the LimitRanges for containers, and no limit above the pod's own (job.settle)
 //	-> the LimitRanges for pods, and the pod's own requests (planner.fit): limits give way, then requests
 //	-> a last look, whether the result is legal (job.verify); what is not is left as it was declared
+//	-> where the pod was patched before, and is not legal with what came since, what it declared (planner.putBack)
 //
 // What a pod declared is what the webhook saw first (Pod.Recall), so that deciding again for a patched pod changes
 // nothing. Each step leaves a Step; words are made of it only when somebody asks.
