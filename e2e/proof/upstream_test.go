@@ -17,6 +17,7 @@ import (
 	"k8s.io/klog/v2"
 
 	"github.com/sartor-vpa/sartor/e2e/history"
+	"github.com/sartor-vpa/sartor/pkg/upstreamtest"
 )
 
 func init() {
@@ -97,11 +98,9 @@ func (l upstreamsLoad) estimates(w history.Workload) (map[string]estimates, erro
 // upstreamEstimates are those of upstream's logic with its defaults, but without the least that it gives a pod: that would
 // hide differences.
 func upstreamEstimates(containers model.ContainerNameToAggregateStateMap) map[string]estimates {
-	recommended := logic.CreatePodResourceRecommender(logic.RecommendationConfig{
-		SafetyMarginFraction: 0.15,
-		TargetCPUPercentile:  0.9, LowerBoundCPUPercentile: 0.5, UpperBoundCPUPercentile: 0.95, ConfidenceIntervalCPU: 24 * time.Hour,
-		TargetMemoryPercentile: 0.9, LowerBoundMemoryPercentile: 0.5, UpperBoundMemoryPercentile: 0.95, ConfidenceIntervalMemory: 24 * time.Hour,
-	}).GetRecommendedPodResources(containers)
+	config := upstreamtest.Defaults()
+	config.PodMinCPUMillicores, config.PodMinMemoryMb = 0, 0
+	recommended := logic.CreatePodResourceRecommender(config).GetRecommendedPodResources(containers)
 	all := map[string]estimates{}
 	for name, r := range recommended {
 		var e estimates

@@ -8,6 +8,7 @@ import (
 	"k8s.io/autoscaler/vertical-pod-autoscaler/pkg/recommender/model"
 
 	"github.com/sartor-vpa/sartor/e2e/history"
+	"github.com/sartor-vpa/sartor/pkg/upstreamtest"
 )
 
 // The oracle is upstream itself: its model is fed, minute by minute, what a week of live metrics would have
@@ -37,11 +38,7 @@ func upstream(r history.Recording, workloads ...history.Workload) oracle {
 
 // recommend is upstream's logic with its defaults.
 func recommend(containers model.ContainerNameToAggregateStateMap) logic.RecommendedPodResources {
-	return logic.CreatePodResourceRecommender(logic.RecommendationConfig{
-		SafetyMarginFraction: 0.15, PodMinCPUMillicores: 25, PodMinMemoryMb: 250,
-		TargetCPUPercentile: 0.9, LowerBoundCPUPercentile: 0.5, UpperBoundCPUPercentile: 0.95, ConfidenceIntervalCPU: 24 * time.Hour,
-		TargetMemoryPercentile: 0.9, LowerBoundMemoryPercentile: 0.5, UpperBoundMemoryPercentile: 0.95, ConfidenceIntervalMemory: 24 * time.Hour,
-	}).GetRecommendedPodResources(containers)
+	return logic.CreatePodResourceRecommender(upstreamtest.Defaults()).GetRecommendedPodResources(containers)
 }
 
 // feed gives one container's minutes to upstream, as live metrics would have come. It returns how many samples of CPU.

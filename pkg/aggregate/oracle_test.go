@@ -1,9 +1,6 @@
 package aggregate
 
 import (
-	"cmp"
-	"maps"
-	"slices"
 	"testing"
 	"time"
 
@@ -11,6 +8,7 @@ import (
 	"k8s.io/autoscaler/vertical-pod-autoscaler/pkg/recommender/model"
 	"pgregory.net/rapid"
 
+	"github.com/sartor-vpa/sartor/pkg/upstreamtest"
 	"github.com/sartor-vpa/sartor/pkg/usage"
 )
 
@@ -79,72 +77,32 @@ func (e event) sample() usage.Sample {
 	return usage.Sample{Container: e.container, Resource: r, Time: e.at, Amount: e.amount}
 }
 
-// upstream is a Workload made of upstream's parts.
-type upstream struct {
-	aggregates map[string]*model.AggregateContainerState
-	states     map[usage.Container]*model.ContainerState
-}
-
-func newUpstream() *upstream {
-	return &upstream{map[string]*model.AggregateContainerState{}, map[usage.Container]*model.ContainerState{}}
-}
-
-func (u *upstream) aggregate(name string) *model.AggregateContainerState {
-	if u.aggregates[name] == nil {
-		u.aggregates[name] = model.NewAggregateContainerState()
-	}
-	return u.aggregates[name]
-}
-
-func (u *upstream) state(c usage.Container) *model.ContainerState {
-	if u.states[c] == nil {
-		u.states[c] = model.NewContainerState(nil, u.aggregate(c.Name))
-	}
-	return u.states[c]
-}
-
-func (u *upstream) apply(e event) bool {
+// applyTo tells upstream of the event and returns whether it counted.
+func (e event) applyTo(w *upstreamtest.Workload) bool {
 	switch e.what {
 	case "oom":
-		return u.state(e.container).RecordOOM(e.at, model.ResourceAmount(e.amount)) == nil
+		return w.AddOOM(e.container, e.amount, e.at)
 	case "rules":
-		a := u.aggregate(e.container.Name)
-		a.MemoryAggregationIntervalDuration, a.OOMBumpUpRatio, a.OOMMinBumpUp = e.rules.MemoryInterval, e.rules.OOMBumpUpRatio, float64(e.rules.OOMMinBumpUp)
+		w.SetRules(e.container.Name, e.rules.MemoryInterval, e.rules.OOMBumpUpRatio, e.rules.OOMMinBumpUp)
 	case "gone":
-		maps.DeleteFunc(u.states, func(c usage.Container, _ *model.ContainerState) bool { return c.Pod == e.container.Pod })
+		w.Forget(e.container.Pod)
 	default:
-		s := e.sample()
-		return u.state(e.container).AddSample(&model.ContainerUsageSample{
-			MeasureStart: s.Time, Usage: model.ResourceAmount(s.Amount), Resource: model.ResourceName(s.Resource.String()),
-		})
+		return w.Add(e.sample())
 	}
 	return true
 }
 
-// save is a container's aggregate as upstream's checkpoint writer makes it.
-func (u *upstream) save(name string, now time.Time) *model.AggregateContainerState {
-	saved := model.NewAggregateContainerState()
-	saved.MergeContainerState(u.aggregate(name))
-	// Upstream goes over the pods in no order, which moves the last bits. Here it is by name.
-	for _, c := range slices.SortedFunc(maps.Keys(u.states), func(x, y usage.Container) int { return cmp.Compare(x.Pod, y.Pod) }) {
-		if s := u.states[c]; c.Name == name && now.Before(s.WindowEnd) {
-			saved.AggregateMemoryPeaks.SubtractSample(model.BytesFromMemoryAmount(s.GetMaxMemoryPeak()), 1.0, s.WindowEnd)
-		}
-	}
-	return saved
-}
-
 func TestWhatHappensMakesUpstreamsAggregates(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
-		ours, theirs := NewWorkload(DefaultOptions()), newUpstream()
+		ours, theirs := NewWorkload(DefaultOptions()), upstreamtest.NewWorkload()
 		var now time.Time
 		for _, e := range drawEvents(t, "events") {
 			_, counted := e.apply(ours)
-			require.Equal(t, theirs.apply(e), counted, "%+v", e)
+			require.Equal(t, e.applyTo(theirs), counted, "%+v", e)
 			now = e.at
 		}
 		for _, name := range ours.Containers() {
-			a, u := ours.Aggregate(name), theirs.aggregate(name)
+			a, u := ours.Aggregate(name), theirs.Aggregate(name)
 			require.Equal(t, u.TotalSamplesCount, a.Samples())
 			require.True(t, u.FirstSampleStart.Equal(a.First()))
 			require.True(t, u.LastSampleStart.Equal(a.Last()))
@@ -152,8 +110,8 @@ func TestWhatHappensMakesUpstreamsAggregates(t *testing.T) {
 				require.Equal(t, u.AggregateCPUUsage.Percentile(p), a.CPU.Percentile(p), "cpu p%v", p)
 				require.Equal(t, u.AggregateMemoryPeaks.Percentile(p), a.MemoryPeaks.Percentile(p), "memory p%v", p)
 			}
-			requireSavedAlike(t, theirs.save(name, now), ours, name, now)
-			requireSavedAlike(t, theirs.save(name, now.Add(-time.Hour)), ours, name, now.Add(-time.Hour))
+			requireSavedAlike(t, theirs.Save(name, now), ours, name, now)
+			requireSavedAlike(t, theirs.Save(name, now.Add(-time.Hour)), ours, name, now.Add(-time.Hour))
 		}
 	})
 }

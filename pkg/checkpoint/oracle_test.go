@@ -1,9 +1,6 @@
 package checkpoint
 
 import (
-	"cmp"
-	"maps"
-	"slices"
 	"testing"
 	"time"
 
@@ -16,18 +13,18 @@ import (
 
 	"github.com/sartor-vpa/sartor/pkg/aggregate"
 	"github.com/sartor-vpa/sartor/pkg/estimate"
+	"github.com/sartor-vpa/sartor/pkg/upstreamtest"
 	"github.com/sartor-vpa/sartor/pkg/usage"
 )
 
 // A world is a recommender of ours and one made of upstream's parts, which are told the same. Whatever happens, in
 // whatever order, and whoever starts from whose checkpoints, both must recommend the same.
 type world struct {
-	t          require.TestingT
-	now        time.Time
-	rules      map[string]aggregate.Rules
-	ours       *aggregate.Workload
-	aggregates map[string]*model.AggregateContainerState
-	states     map[usage.Container]*model.ContainerState
+	t      require.TestingT
+	now    time.Time
+	rules  map[string]aggregate.Rules
+	ours   *aggregate.Workload
+	theirs *upstreamtest.Workload
 }
 
 func newWorld(t require.TestingT) *world {
@@ -38,8 +35,7 @@ func newWorld(t require.TestingT) *world {
 
 // forgetAll is what a restart does, before anything is loaded.
 func (w *world) forgetAll() {
-	w.ours = aggregate.NewWorkload(aggregate.DefaultOptions())
-	w.aggregates, w.states = map[string]*model.AggregateContainerState{}, map[usage.Container]*model.ContainerState{}
+	w.ours, w.theirs = aggregate.NewWorkload(aggregate.DefaultOptions()), upstreamtest.NewWorkload()
 	for name := range w.rules {
 		w.applyRules(name)
 	}
@@ -84,7 +80,7 @@ func (w *world) event(what, who, step, amount byte) {
 		w.sample(usage.Sample{Container: c, Resource: usage.Memory, Time: w.now, Amount: amountOf(amount)})
 	case 8:
 		_, counted := w.ours.AddOOM(c, amountOf(amount), w.now)
-		require.Equal(w.t, w.state(c).RecordOOM(w.now, model.ResourceAmount(amountOf(amount))) == nil, counted)
+		require.Equal(w.t, w.theirs.AddOOM(c, amountOf(amount), w.now), counted)
 	case 9:
 		w.rules[c.Name] = aggregate.Rules{
 			MemoryInterval: intervals[int(amount)%len(intervals)], OOMBumpUpRatio: 1 + float64(amount)/100, OOMMinBumpUp: usage.Amount(amount) << 22,
@@ -92,49 +88,25 @@ func (w *world) event(what, who, step, amount byte) {
 		w.applyRules(c.Name)
 	case 10:
 		w.ours.Forget(c.Pod)
-		maps.DeleteFunc(w.states, func(k usage.Container, _ *model.ContainerState) bool { return k.Pod == c.Pod })
+		w.theirs.Forget(c.Pod)
 	case 11:
 		w.restart()
 	}
 }
 
 func (w *world) sample(s usage.Sample) {
-	counted := w.state(s.Container).AddSample(&model.ContainerUsageSample{
-		MeasureStart: s.Time, Usage: model.ResourceAmount(s.Amount), Resource: model.ResourceName(s.Resource.String()),
-	})
-	require.Equal(w.t, counted, w.ours.Add(s))
-}
-
-func (w *world) aggregate(name string) *model.AggregateContainerState {
-	if w.aggregates[name] == nil {
-		w.aggregates[name] = model.NewAggregateContainerState()
-	}
-	return w.aggregates[name]
-}
-
-func (w *world) state(c usage.Container) *model.ContainerState {
-	if w.states[c] == nil {
-		w.states[c] = model.NewContainerState(nil, w.aggregate(c.Name))
-	}
-	return w.states[c]
+	require.Equal(w.t, w.theirs.Add(s), w.ours.Add(s))
 }
 
 func (w *world) applyRules(name string) {
-	r, a := w.rules[name], w.aggregate(name)
+	r := w.rules[name]
 	w.ours.SetRules(name, r)
-	a.MemoryAggregationIntervalDuration, a.OOMBumpUpRatio, a.OOMMinBumpUp = r.MemoryInterval, r.OOMBumpUpRatio, float64(r.OOMMinBumpUp)
+	w.theirs.SetRules(name, r.MemoryInterval, r.OOMBumpUpRatio, r.OOMMinBumpUp)
 }
 
-// save is what upstream's checkpoint writer stores of a container. It takes the pods in no order; here it is by name.
+// save is what upstream's checkpoint writer stores of a container.
 func (w *world) save(name string) *vpav1.VerticalPodAutoscalerCheckpoint {
-	saved := model.NewAggregateContainerState()
-	saved.MergeContainerState(w.aggregate(name))
-	for _, c := range slices.SortedFunc(maps.Keys(w.states), func(x, y usage.Container) int { return cmp.Compare(x.Pod, y.Pod) }) {
-		if s := w.states[c]; c.Name == name && w.now.Before(s.WindowEnd) {
-			saved.AggregateMemoryPeaks.SubtractSample(model.BytesFromMemoryAmount(s.GetMaxMemoryPeak()), 1.0, s.WindowEnd)
-		}
-	}
-	status, err := saved.SaveToCheckpoint()
+	status, err := w.theirs.Save(name, w.now).SaveToCheckpoint()
 	require.NoError(w.t, err)
 	return &vpav1.VerticalPodAutoscalerCheckpoint{
 		ObjectMeta: metav1.ObjectMeta{Namespace: owner.Namespace, Name: Name(owner.VPA, name)},
@@ -169,7 +141,7 @@ func (w *world) exchange() {
 		d, err := Decode(theirs[name], owner)
 		require.NoError(w.t, err)
 		require.NoError(w.t, w.ours.Load(name, d.Checkpoint))
-		require.NoError(w.t, w.aggregate(name).LoadFromCheckpoint(&ours[name].Status))
+		require.NoError(w.t, w.theirs.Aggregate(name).LoadFromCheckpoint(&ours[name].Status))
 	}
 }
 
@@ -191,10 +163,10 @@ func (w *world) reread(name string, stored *vpav1.VerticalPodAutoscalerCheckpoin
 func (w *world) compare() {
 	theirs := model.ContainerNameToAggregateStateMap{}
 	for _, name := range w.ours.Containers() {
-		theirs[name] = w.aggregate(name)
+		theirs[name] = w.theirs.Aggregate(name)
 	}
 	o := estimate.DefaultOptions()
-	want := recommender().GetRecommendedPodResources(theirs)
+	want := logic.CreatePodResourceRecommender(upstreamtest.Defaults()).GetRecommendedPodResources(theirs)
 	for name := range theirs {
 		got := estimate.Recommend(w.ours.Aggregate(name), o.Share(len(theirs)), o)
 		for _, r := range usage.Resources {
@@ -207,15 +179,6 @@ func (w *world) compare() {
 		require.Equal(w.t, theirs[name].AggregateCPUUsage.IsEmpty(), !got[usage.CPU].Known)
 		require.Equal(w.t, theirs[name].AggregateMemoryPeaks.IsEmpty(), !got[usage.Memory].Known)
 	}
-}
-
-// recommender is upstream's with its default flags.
-func recommender() logic.PodResourceRecommender {
-	return logic.CreatePodResourceRecommender(logic.RecommendationConfig{
-		SafetyMarginFraction: 0.15, PodMinCPUMillicores: 25, PodMinMemoryMb: 250,
-		TargetCPUPercentile: 0.9, LowerBoundCPUPercentile: 0.5, UpperBoundCPUPercentile: 0.95, ConfidenceIntervalCPU: 24 * time.Hour,
-		TargetMemoryPercentile: 0.9, LowerBoundMemoryPercentile: 0.5, UpperBoundMemoryPercentile: 0.95, ConfidenceIntervalMemory: 24 * time.Hour,
-	})
 }
 
 // scenarios are what fuzzing starts from.

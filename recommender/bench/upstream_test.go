@@ -27,6 +27,8 @@ import (
 	listersv1 "k8s.io/client-go/listers/core/v1"
 	"k8s.io/client-go/tools/cache"
 	"k8s.io/klog/v2"
+
+	"github.com/sartor-vpa/sartor/pkg/upstreamtest"
 )
 
 func init() {
@@ -83,11 +85,7 @@ func addUpstream(cluster model.ClusterState, container model.ContainerID, at tim
 
 // upstreamEstimator has upstream's default flags.
 func upstreamEstimator() logic.PodResourceRecommender {
-	return logic.CreatePodResourceRecommender(logic.RecommendationConfig{
-		SafetyMarginFraction: 0.15, PodMinCPUMillicores: 25, PodMinMemoryMb: 250,
-		TargetCPUPercentile: 0.9, LowerBoundCPUPercentile: 0.5, UpperBoundCPUPercentile: 0.95, ConfidenceIntervalCPU: 24 * time.Hour,
-		TargetMemoryPercentile: 0.9, LowerBoundMemoryPercentile: 0.5, UpperBoundMemoryPercentile: 0.95, ConfidenceIntervalMemory: 24 * time.Hour,
-	})
+	return logic.CreatePodResourceRecommender(upstreamtest.Defaults())
 }
 
 var upstreamFormat = logic.RecommendationFormat{RoundCPUMillicores: 1, RoundMemoryBytes: 1}
