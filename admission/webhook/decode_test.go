@@ -143,20 +143,20 @@ func FuzzReviews(f *testing.F) {
 	} {
 		f.Add(seed)
 	}
-	for _, mutant := range mutants(f, text) {
-		f.Add(mutant)
+	f.Fuzz(readAsTheAPI)
+}
+
+// readAsTheAPI holds what is read to what the API's own types accept.
+func readAsTheAPI(t *testing.T, body string) {
+	got, err := read(body)
+	if !jsontext.Value(body).IsValid() || unread.MatchString(body) {
+		return // it may also be a review with equal keys, of which the last counts
 	}
-	f.Fuzz(func(t *testing.T, body string) {
-		got, err := read(body)
-		if !jsontext.Value(body).IsValid() || unread.MatchString(body) {
-			return // it may also be a review with equal keys, of which the last counts
-		}
-		review, pod, typedErr := typed(body)
-		if err != nil || typedErr != nil || string(review.Request.Object.Raw) == "null" || nulls(&pod) {
-			return
-		}
-		agree(t, &got.review.request, review.Request, &pod)
-	})
+	review, pod, typedErr := typed(body)
+	if err != nil || typedErr != nil || string(review.Request.Object.Raw) == "null" || nulls(&pod) {
+		return
+	}
+	agree(t, &got.review.request, review.Request, &pod)
 }
 
 // nulls reports whether an amount is null, which the API's reader takes for 0, and we for nothing.

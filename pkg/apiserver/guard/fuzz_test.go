@@ -2,9 +2,12 @@ package guard
 
 import (
 	"encoding/json"
+	"errors"
 	"fmt"
 	"io"
+	"maps"
 	"reflect"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -57,6 +60,64 @@ func FuzzAVPAOfAnyShapeCanBeDecoded(f *testing.F) {
 		}
 		require.Equal(t, direct, vpa)
 	})
+}
+
+// full has every kind of field that a VPA has below spec and status.
+const full = `{"spec":{"targetRef":{"apiVersion":"apps/v1","kind":"Deployment","name":"shop"},"recommenders":[{"name":"mine"}],
+	"updatePolicy":{"updateMode":"Auto","minReplicas":2,"evictAfterOOMSeconds":30,"evictionRequirements":[{"resources":["cpu"],"changeRequirement":"TargetHigherThanRequests"}]},
+	"startupBoost":{"cpu":{"type":"Factor","factor":2,"quantity":"1","durationSeconds":10}},
+	"resourcePolicy":{"containerPolicies":[{"containerName":"*","mode":"Auto","minAllowed":{"cpu":"1","memory":1},"maxAllowed":{"cpu":"2"},"controlledResources":["cpu"],
+		"controlledValues":"RequestsOnly","oomBumpUpRatio":"1.2","oomMinBumpUp":"1Mi","memoryAggregationIntervalSeconds":60,"startupBoost":{"cpu":{"quantity":"1"}}}]}},
+	"status":{"observedGeneration":3,"conditions":[{"type":"a","status":"True","lastTransitionTime":"2026-11-22T10:00:00Z","reason":"r","message":"m"}],
+		"recommendation":{"containerRecommendations":[{"containerName":"a","target":{"cpu":"1"},"lowerBound":{"cpu":"1"},"upperBound":{"cpu":"1"},"uncappedTarget":{"cpu":"1"}}]}}}`
+
+// eachMutant calls try while one value after the other in what is given is another than it was.
+func eachMutant(in any, try func()) {
+	others := []any{nil, true, 1.5, -1, 1e18, "", "1e-100000000", "1e1.5", "x", []any{}, []any{1}, map[string]any{}, map[string]any{"cpu": "1e-100000000"}}
+	switch in := in.(type) {
+	case map[string]any:
+		for _, key := range slices.Sorted(maps.Keys(in)) {
+			was := in[key]
+			eachMutant(was, try)
+			for _, in[key] = range others {
+				try()
+			}
+			in[key] = was
+		}
+	case []any:
+		for i, was := range in {
+			eachMutant(was, try)
+			for _, in[i] = range others {
+				try()
+			}
+			in[i] = was
+		}
+	}
+}
+
+// TestAVPAWithAnyFieldOfAnyTypeCanBeDecoded: one field after the other is what it should not be.
+func TestAVPAWithAnyFieldOfAnyTypeCanBeDecoded(t *testing.T) {
+	root := map[string]any{}
+	require.NoError(t, json.Unmarshal([]byte(full), &root))
+	root["kind"] = "VerticalPodAutoscaler"
+	root["metadata"] = map[string]any{"name": "x"}
+	mutants, repaired := 0, 0
+	try := func() {
+		object, err := json.Marshal(root)
+		require.NoError(t, err)
+		var vpa vpav1.VerticalPodAutoscaler
+		require.NoError(t, apijson.Unmarshal(vpas.guard(object), &vpa), "%s", object)
+		require.Equal(t, "x", vpa.Name)
+		mutants++
+		if vpa.Annotations[unreadable] != "" {
+			repaired++
+			require.Error(t, errors.Join(Unreadable(&vpa), UnreadableStatus(&vpa)))
+		}
+	}
+	eachMutant(root["spec"], try)
+	eachMutant(root["status"], try)
+	require.Greater(t, mutants, 500)
+	require.Greater(t, repaired, mutants/2)
 }
 
 // TestEveryQuantityOfAVPAIsLookedAt: a field that upstream adds must not be missed.
