@@ -117,6 +117,7 @@ update-golden: ## Write golden files and docs/flags.md anew; read the diff befor
 	$(GO) test ./recommender/loop -update
 	$(GO) test ./recommender/explain -update
 	$(GO) test ./admission/validation -update
+	$(GO) test ./deploy/monitoring -update
 	cd e2e && $(GO) test ./scenarios -run TestWhatKubectlTells -update
 	$(GO) test -p 1 ./recommender ./admission -run TestFlagsAreDocumented -update
 
