@@ -1,26 +1,29 @@
 package policy
 
-// putBack makes the pod what it declared, where it was patched before and is not legal as it is: with what came since,
-// such as a sidecar of another webhook's, nothing that is recommended is. Nothing is put back that would not help.
-func (p *planner) putBack() {
-	if p.boundless() || p.legal() {
+// putBack makes the containers that something is recommended for what they declared, where they were patched before and
+// the pod is not legal as it is: with what came since, such as a sidecar of another webhook's, nothing that is recommended
+// is. Nothing is put back that would not help.
+func (p *planner) putBack(jobs []job) {
+	if p.legal() {
 		return
 	}
 	r, sound := p.resource, true
-	for i := range p.pod.Containers {
-		c, o := &p.pod.Containers[i], &p.decision.Containers[i]
-		request, limit := c.First.Requests[r], c.First.Limits[r]
-		if request == c.Now.Requests[r] && limit == c.Now.Limits[r] {
-			continue
+	for i := range jobs {
+		at := jobs[i].at
+		c, o := &p.pod.Containers[at], &p.decision.Containers[at]
+		request, limit := c.First.Requests[r], c.Now.Limits[r]
+		if jobs[i].setsLimit() {
+			limit = c.First.Limits[r]
 		}
-		o.Back.Requests[r], o.Back.Limits[r], o.Gone[r] = request, limit, !request.IsSet()
+		o.Back.Requests[r], o.Back.Limits[r] = request, limit
+		o.Gone[r] = !request.IsSet() && c.Now.Requests[r].IsSet()
 		sound = sound && p.sound(request, limit)
 	}
 	if sound && p.legal() {
 		return
 	}
-	for i := range p.decision.Containers {
-		o := &p.decision.Containers[i]
+	for i := range jobs {
+		o := &p.decision.Containers[jobs[i].at]
 		o.Back.Requests[r], o.Back.Limits[r], o.Gone[r] = Value{}, Value{}, false
 	}
 }

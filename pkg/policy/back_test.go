@@ -68,6 +68,16 @@ func TestWhatWasPatchedIsPutBackWhereASidecarLeavesRoomForNothingElse(t *testing
 	}
 }
 
+// TestNothingIsPutBackInContainersThatNothingIsRecommendedFor is about a template that was copied from a live pod, with
+// what the webhook recorded of that, and edited since.
+func TestNothingIsPutBackInContainersThatNothingIsRecommendedFor(t *testing.T) {
+	pod := podOf(container(app, list("100m", ""), nil), container("other", list("8", ""), nil))
+	pod.Spec.Resources = &corev1.ResourceRequirements{Requests: list("1", "")}
+	pod.Annotations = patched(`{"app":{"requests":{"cpu":"100m"}},"other":{"requests":{"cpu":"100m"}}}`)
+	got := decide(pod, vpaOf(list("200m", ""), vpav1.ContainerResourcePolicy{}), byDefault)
+	require.Equal(t, []Outcome{{}, {}}, got.Containers)
+}
+
 // TestWhatAPodWithResourcesOfItsOwnDoesNotAskForIsLeftAlone is about pods that limit their CPU as a whole. When one comes
 // back with memory requests, the API server makes their sum the pod's own, and a sidecar added later has no room.
 func TestWhatAPodWithResourcesOfItsOwnDoesNotAskForIsLeftAlone(t *testing.T) {

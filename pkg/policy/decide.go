@@ -71,8 +71,11 @@ func (p *planner) plan() {
 			p.leave(&j)
 		}
 	}
-	if len(jobs) == 0 || !p.fit(jobs) {
-		p.putBack()
+	if len(jobs) == 0 {
+		return
+	}
+	if !p.fit(jobs) {
+		p.putBack(jobs)
 		return
 	}
 	for i := range jobs {
