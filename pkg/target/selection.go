@@ -25,7 +25,7 @@ func (s *Selection) Selects(ctx context.Context, pod labels.Labels) bool {
 	if last.selects(pod) {
 		return true
 	}
-	if last == nil || time.Since(last.at) >= selectorPause {
+	if last.due() {
 		ctx, cancel := context.WithTimeout(ctx, selectorWait)
 		defer cancel()
 		now, err := s.read(ctx)
@@ -58,9 +58,17 @@ func (r *reading) selects(pod labels.Labels) bool {
 	return r != nil && r.selector != nil && r.selector.Matches(pod)
 }
 
-// read reads the selector, together with all others who want to. An error means that ctx was over first.
+// due reports whether the selector may be read again.
+func (r *reading) due() bool { return r == nil || time.Since(r.at) >= selectorPause }
+
+// read reads the selector, together with all others who want to, and not within selectorPause of the last read. An error
+// means that ctx was over first.
 func (s *Selection) read(ctx context.Context) (*reading, error) {
 	read, err := s.among.reads.do(ctx, s.of.Group+"/"+s.of.String(), func(ctx context.Context) (any, error) {
+		// Another read may have ended since it was found that one is due.
+		if last := s.last.Load(); !last.due() {
+			return last, nil
+		}
 		return s.ask(ctx), nil
 	})
 	if err != nil {

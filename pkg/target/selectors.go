@@ -15,7 +15,7 @@ import (
 
 const (
 	// selectorAge is how long a selector goes unread that nothing speaks against, and up to a fifth more, so that those of
-	// one start are not read at one time again. Kubernetes' own kinds never change theirs.
+	// one start are not all read at one time again. Most of Kubernetes' own kinds never change theirs.
 	selectorAge = 10 * time.Minute
 	// selectorPause is how long what was read last, or the failure, holds for all pods: 10 000 that do not match cost a
 	// read in that time, and one that came with another selector is not kept waiting for long.
@@ -27,10 +27,9 @@ const (
 	// pods wait for: 2 000 targets are read in a bit more than a minute, and then four in a second.
 	selectorReads   = 30
 	selectorWorkers = 4
-	// A read that failed is tried again after firstRetry, then twice that and so on, up to lastRetry: a VPA may wait for
+	// A read that failed is tried again after selectorPause, then twice that and so on, up to lastRetry: a VPA may wait for
 	// its target for days.
-	firstRetry = time.Second
-	lastRetry  = 5 * time.Minute
+	lastRetry = 5 * time.Minute
 )
 
 // SelectorReader reads from the API server; Workloads does.
@@ -61,7 +60,7 @@ type Selectors struct {
 func NewSelectors(reader SelectorReader, log logr.Logger) *Selectors {
 	return &Selectors{
 		reader: reader, log: log, pace: rate.NewLimiter(selectorReads, selectorReads),
-		queue: workqueue.NewTypedRateLimitingQueue(workqueue.NewTypedItemExponentialFailureRateLimiter[Controller](firstRetry, lastRetry)),
+		queue: workqueue.NewTypedRateLimitingQueue(workqueue.NewTypedItemExponentialFailureRateLimiter[Controller](selectorPause, lastRetry)),
 		known: map[Controller]*Selection{}, broken: map[*Selection]bool{},
 	}
 }

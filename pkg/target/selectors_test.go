@@ -110,7 +110,7 @@ func TestAReadThatFailsLosesNoPodAndIsNotRemembered(t *testing.T) {
 		require.True(t, selection.Selects(t.Context(), others), "nobody can tell")
 		require.Equal(t, Figures{Unknown: 1, Read: 1, Failed: 1, Pods: 1}, s.Figures())
 		r.set("app=shop", nil)
-		time.Sleep(firstRetry)
+		time.Sleep(selectorPause)
 		synctest.Wait()
 		require.False(t, selection.Selects(t.Context(), others), "the next read tells")
 		require.Equal(t, Figures{Known: 1, Read: 2, Failed: 1, Pods: 1}, s.Figures())
@@ -175,6 +175,21 @@ func TestAWorkloadThatIsMadeAnewWithAnotherSelectorLosesNoPod(t *testing.T) {
 		time.Sleep(selectorPause)
 		require.True(t, selection.Selects(t.Context(), others))
 		require.False(t, selection.Selects(t.Context(), mine))
+		require.EqualValues(t, 2, r.reads.Load())
+	})
+}
+
+func TestOfManyPodsThatDoNotMatchOneMakesTheSelectorBeReadAgain(t *testing.T) {
+	r := &told{selector: "app=shop"}
+	inBackground(t, r, logr.Discard(), func(t *testing.T, s *Selectors) {
+		selection := s.Of(aRollout)
+		synctest.Wait()
+		before := selection.last.Load()
+		time.Sleep(selectorPause)
+		require.False(t, selection.Selects(t.Context(), others))
+		require.True(t, before.due(), "as those found who came at the same time")
+		_, err := selection.read(t.Context())
+		require.NoError(t, err)
 		require.EqualValues(t, 2, r.reads.Load())
 	})
 }
