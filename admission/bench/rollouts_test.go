@@ -80,7 +80,7 @@ func rollouts() []experiment {
 		}, Rows: []row{
 			{Name: "admission-rollout-burst", About: fmt.Sprintf("Rollouts, burst of %d (upstream: 400), %d at a time, HTTPS: time for each", burst, burstClients), Of: sidebyside.Wall, Unit: sidebyside.Microseconds},
 			{Name: "admission-rollout-rate", About: "and how many a second that is", Of: "rate", Unit: sidebyside.PerSecond, Silent: true},
-			{Name: "admission-rollout-cpu-busy", About: "and how much of the processors it uses: less than all if something throttles", Of: "busy", Unit: sidebyside.Percent, Silent: true},
+			{Name: "admission-rollout-cpu-busy", About: "and how much it uses of the processors' time that others leave: less than all if it is throttled", Of: "busy", Unit: sidebyside.Percent, Silent: true},
 			{Name: "admission-rollout-reads", About: "and what it asks of the API server, requests", Of: "reads", Unit: sidebyside.Count, Silent: true},
 		}},
 		{Name: "rollouts-arriving", Size: 5 * rolloutRate, Runs: 3, Ours: rolloutArrivals(newOurs, rolloutRate), Upstream: rolloutArrivals(newUpstream, rolloutRate), Rows: []row{
