@@ -25,16 +25,19 @@ func (s *scene) restarted(t *testing.T) {
 	for _, p := range s.webhooks(t) {
 		gone[p.Name] = true
 	}
-	ctx, done := context.WithCancel(t.Context())
-	defer done()
+	// The last calls end by themselves: one that is given up halfway would look like one that failed.
+	stop := make(chan struct{})
+	ended := sync.OnceFunc(func() { close(stop) })
+	defer ended()
+	ctx := t.Context()
 	var trials, real atomic.Int64
 	var workers sync.WaitGroup
 	failures := make([]error, 3)
 	trial := s.trial(t)
 	for i := range 2 {
-		workers.Go(func() { failures[i] = s.repeat(ctx, &trials, func() error { return s.tryPod(ctx, trial) }) })
+		workers.Go(func() { failures[i] = repeat(stop, &trials, func() error { return s.tryPod(ctx, trial) }) })
 	}
-	workers.Go(func() { failures[2] = s.repeat(ctx, &real, func() error { return s.replacePod(ctx) }) })
+	workers.Go(func() { failures[2] = repeat(stop, &real, func() error { return s.replacePod(ctx) }) })
 
 	for range 2 { // the second time pods meet those that the first left
 		s.kubectl(t, "", "--namespace="+install.Namespace, "rollout", "restart", "deployment/sartor-admission")
@@ -48,7 +51,7 @@ func (s *scene) restarted(t *testing.T) {
 		}
 		return nil
 	})
-	done()
+	ended()
 	workers.Wait()
 	require.NoError(t, errors.Join(failures...))
 	after := s.calls(t)
@@ -60,18 +63,19 @@ func (s *scene) restarted(t *testing.T) {
 	require.Equal(t, before, after, "no call failed, was let through unanswered, or was refused")
 }
 
-// repeat calls do, and counts, until ctx ends or it fails.
-func (s *scene) repeat(ctx context.Context, n *atomic.Int64, do func() error) error {
-	for ctx.Err() == nil {
+// repeat calls do, and counts, until stop is closed or it fails.
+func repeat(stop <-chan struct{}, n *atomic.Int64, do func() error) error {
+	for {
+		select {
+		case <-stop:
+			return nil
+		default:
+		}
 		if err := do(); err != nil {
-			if ctx.Err() != nil {
-				return nil
-			}
 			return fmt.Errorf("after %d pods: %w", n.Load(), err)
 		}
 		n.Add(1)
 	}
-	return nil
 }
 
 // trial is a pod of steady's, as its ReplicaSet would make it.
@@ -86,9 +90,9 @@ func (s *scene) trial(t *testing.T) *corev1.Pod {
 	}
 }
 
-// tryPod creates a pod on trial and looks whether it was patched.
+// tryPod creates a pod on trial and looks whether it was patched. Clients write into what they send.
 func (s *scene) tryPod(ctx context.Context, pod *corev1.Pod) error {
-	made, err := s.kube.CoreV1().Pods(namespace).Create(ctx, pod, metav1.CreateOptions{DryRun: []string{metav1.DryRunAll}})
+	made, err := s.kube.CoreV1().Pods(namespace).Create(ctx, pod.DeepCopy(), metav1.CreateOptions{DryRun: []string{metav1.DryRunAll}})
 	if err != nil {
 		return err
 	}
