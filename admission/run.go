@@ -96,6 +96,7 @@ func (o *options) newPods(config *rest.Config, mgr manager.Manager, kinds *disco
 		Owners:      target.NewResolverOf(watches.owners, unknown, target.NewDiscovery(kinds)),
 		VPAs:        scoped{index, &o.scope},
 		LimitRanges: watches.ranges,
+		Quotas:      watches.quotas,
 		Synced:      watches.synced.Load,
 		Log:         log.WithName("webhook"),
 		Registerer:  ctrlmetrics.Registry,

@@ -35,6 +35,7 @@ type watches struct {
 	selectors *target.Selectors
 	vpas      *webhook.Index
 	ranges    *webhook.Ranges
+	quotas    *webhook.Quotas
 	all       []*mirror.Watch
 	log       logr.Logger
 
@@ -45,7 +46,7 @@ type watches struct {
 func newWatches(config *rest.Config, live client.Client, http *http.Client, vpas *webhook.Index, log logr.Logger) (*watches, error) {
 	w := &watches{
 		owners: target.NewOwners(), selectors: target.NewSelectors(target.Workloads{Client: live}, log.WithName("selectors")),
-		vpas: vpas, ranges: webhook.NewRanges(), log: log,
+		vpas: vpas, ranges: webhook.NewRanges(), quotas: webhook.NewQuotas(), log: log,
 	}
 	vpas.Selectors = w.selectors
 	objects, err := metadata.NewForConfigAndClient(config, http)
@@ -61,9 +62,14 @@ func newWatches(config *rest.Config, live client.Client, http *http.Client, vpas
 	if err != nil {
 		return nil, err
 	}
+	quotaList, err := lists.of(corev1.SchemeGroupVersion.WithKind("ResourceQuota"), "resourcequotas")
+	if err != nil {
+		return nil, err
+	}
 	w.all = append(w.owners.Watches(objects),
 		watch("verticalpodautoscalers", vpaList, cutVPA, vpas.Into(), "install the VPA's custom resource definitions, and allow to list and watch them"),
 		watch("limitranges", rangeList, cutLimitRange, w.ranges.Into(), "allow to list and watch them: no pod is patched that they may refuse"),
+		optional("resourcequotas", quotaList, cutQuota, w.quotas.Into(), "allow to list and watch them: without, nobody is warned of pods that they are too small for"),
 	)
 	return w, nil
 }
@@ -82,8 +88,16 @@ func newReader(config *rest.Config, http *http.Client, scheme *runtime.Scheme, m
 }
 
 func watch[T client.Object](kind string, list *toolscache.ListWatch, cut func(T) T, into mirror.Into[T], remedy string) *mirror.Watch {
+	return newWatch(kind, list, cut, into).Needed(remedy)
+}
+
+func optional[T client.Object](kind string, list *toolscache.ListWatch, cut func(T) T, into mirror.Into[T], remedy string) *mirror.Watch {
+	return newWatch(kind, list, cut, into).Optional(remedy)
+}
+
+func newWatch[T client.Object](kind string, list *toolscache.ListWatch, cut func(T) T, into mirror.Into[T]) *mirror.Watch {
 	var example T
-	return mirror.NewWatch(kind, mirror.InPages(list, cut), example, mirror.NewFeed(cut, into)).Needed(remedy)
+	return mirror.NewWatch(kind, mirror.InPages(list, cut), example, mirror.NewFeed(cut, into))
 }
 
 // lists make what is read by.
@@ -122,6 +136,13 @@ func cutVPA(vpa *vpav1.VerticalPodAutoscaler) *vpav1.VerticalPodAutoscaler {
 func cutLimitRange(r *corev1.LimitRange) *corev1.LimitRange {
 	r.ManagedFields, r.Labels, r.Annotations, r.OwnerReferences, r.Finalizers = nil, nil, nil, nil, nil
 	return r
+}
+
+// cutQuota leaves of a ResourceQuota what it bounds, and what is used of that.
+func cutQuota(q *corev1.ResourceQuota) *corev1.ResourceQuota {
+	q.ManagedFields, q.Labels, q.Annotations, q.OwnerReferences, q.Finalizers = nil, nil, nil, nil, nil
+	q.Status.Hard = nil
+	return q
 }
 
 // run watches until ctx ends, and returns nil. An API server that is away, or does not have the VPA's definition yet, is

@@ -47,15 +47,20 @@ func (h *Handler) decide(ctx context.Context, d *desk) outcome {
 	if !control.Selects(ctx, &r.pod.labels) {
 		return outcome{decision: NotSelected, vpa: control.Name}
 	}
-	return apply(&r.pod, control, h.ranges.Of(r.namespace), &d.paper)
+	return apply(&r.pod, control, h.ranges.Of(r.namespace), h.quotas.Of(r.namespace), &d.paper)
 }
 
-// apply is the pure part: the pod, its controlling VPA and the namespace's ranges give the outcome.
-func apply(p *pod, control *Control, ranges *policy.Ranges, on *paper) outcome {
+// apply is the pure part: the pod, its controlling VPA and the namespace's ranges and quotas give the outcome.
+func apply(p *pod, control *Control, ranges *policy.Ranges, quotas []policy.Quota, on *paper) outcome {
 	p.asking.Recall(policy.AnnotationsOf(p.annotations), ranges)
 	decision := policy.Decide(&p.asking, control.Rules, ranges)
 	out := outcome{vpa: control.Name, steps: decision.Steps}
 	out.tell(control, &p.asking)
+	for i := range quotas {
+		if text := quotas[i].Short(&p.asking, decision.Containers); text != "" {
+			out.warn(text)
+		}
+	}
 	on.begin(p)
 	for i := range decision.Containers {
 		on.container(p, i, &decision.Containers[i])

@@ -35,11 +35,18 @@ type LimitRanges interface {
 	Of(namespace string) *policy.Ranges
 }
 
-// Config is what a Handler stands on. All of it is required.
+// ResourceQuotas knows what a namespace's ResourceQuotas leave; Quotas does.
+type ResourceQuotas interface {
+	Of(namespace string) []policy.Quota
+}
+
+// Config is what a Handler stands on. All of it is required, but for Quotas.
 type Config struct {
 	Owners      Owners
 	VPAs        VPAs
 	LimitRanges LimitRanges
+	// Quotas is who warns of quotas that are too small; nil: nobody does.
+	Quotas ResourceQuotas
 	// Synced reports whether all of these know the cluster yet.
 	Synced     func() bool
 	Log        logr.Logger
@@ -51,6 +58,7 @@ type Handler struct {
 	owners  Owners
 	vpas    VPAs
 	ranges  LimitRanges
+	quotas  ResourceQuotas
 	synced  func() bool
 	log     logr.Logger
 	metrics *metrics
@@ -61,7 +69,12 @@ var _ http.Handler = (*Handler)(nil)
 // NewHandler returns a Handler whose metrics are registered with c.Registerer; it panics if they
 // are registered there already.
 func NewHandler(c Config) *Handler {
-	return &Handler{owners: c.Owners, vpas: c.VPAs, ranges: c.LimitRanges, synced: c.Synced, log: c.Log, metrics: newMetrics(c.Registerer)}
+	if c.Quotas == nil {
+		c.Quotas = NewQuotas()
+	}
+	return &Handler{
+		owners: c.Owners, vpas: c.VPAs, ranges: c.LimitRanges, quotas: c.Quotas, synced: c.Synced, log: c.Log, metrics: newMetrics(c.Registerer),
+	}
 }
 
 // ServeHTTP implements http.Handler. A review with a UID is always answered with allowed: true;

@@ -50,21 +50,28 @@ func (p *planner) fixedParts(jobs []job) (f fixed, ok bool) {
 		}
 		f.beside.add(request, limit)
 	}
-	var sidecars total
-	for i := range p.pod.Init {
-		now := &p.pod.Init[i].Now
+	sidecars, before, ok := p.pod.initTotals(r)
+	f.beside.add(sidecars.requests, sidecars.limits)
+	f.before = before
+	return f, ok
+}
+
+// initTotals adds up the init containers: the sidecars, which run as long as the containers do, and the most that runs
+// before these. False if one of the amounts is absurd.
+func (p *Pod) initTotals(r usage.Resource) (sidecars, before total, ok bool) {
+	for i := range p.Init {
+		now := &p.Init[i].Now
 		if now.Requests[r].absurd() || now.Limits[r].absurd() {
-			return f, false
+			return sidecars, before, false
 		}
 		running := sidecars
 		running.add(now.Requests[r], now.Limits[r])
-		if p.pod.Init[i].Sidecar {
+		if p.Init[i].Sidecar {
 			sidecars = running
-			f.beside.add(now.Requests[r], now.Limits[r])
 		}
-		f.before.atLeast(running)
+		before.atLeast(running)
 	}
-	return f, true
+	return sidecars, before, true
 }
 
 // refusal is what the pod would be refused for, with what is settled; ByNothing if it would not.
