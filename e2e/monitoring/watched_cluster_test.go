@@ -202,7 +202,7 @@ func (w *watcher) hasSeriesOf(t *testing.T, questions []question) {
 		}
 	}
 	for _, one := range slices.Sorted(maps.Keys(asked)) {
-		if slices.Contains(passing, one) {
+		if name, _, _ := strings.Cut(one, "{"); slices.Contains(passing, name) {
 			continue
 		}
 		found, err := w.query(t.Context(), one)
