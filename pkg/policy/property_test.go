@@ -127,6 +127,39 @@ func TestWhatIsNotRecommendedIsNotTouched(t *testing.T) {
 	})
 }
 
+// A limit, a LimitRange or the pod as a whole may lower a request that is recommended, but not below what was declared.
+func TestOnlyMaxAllowedTakesARequestBelowTheDeclaredOne(t *testing.T) {
+	seen := 0
+	rapid.Check(t, func(t *rapid.T) {
+		s := anyScene(maker(t))
+		if refused(s.pod, s.ranges) != "" {
+			return
+		}
+		asking, decision := s.decide(s.pod)
+		lowered := map[[2]int]bool{}
+		for _, step := range decision.Steps {
+			if step.Reason == ByMaxAllowed || step.Reason == ByContradiction {
+				lowered[[2]int{step.Container, int(step.Resource)}] = true
+			}
+		}
+		for i := range decision.Containers {
+			c := &asking.Containers[i]
+			for _, r := range usage.Resources {
+				given, declared := decision.Containers[i].Requests[r], c.First.Requests[r]
+				wanted := ValueOf(r, targetOf(s.vpa, c.Name)[resourceName(r)])
+				if !given.IsSet() || declared.is != exact || wanted.amount < declared.amount || lowered[[2]int{i, int(r)}] {
+					continue
+				}
+				seen++
+				if given.amount < declared.amount {
+					t.Fatalf("%s of %s: declared %s, recommended %s, given %s\n%v\n%s", r, c.Name, declared.text(r), wanted.text(r), given.text(r), resourcesOf(s.pod), all(decision))
+				}
+			}
+		}
+	})
+	require.NotZero(t, seen)
+}
+
 func targetOf(vpa *vpav1.VerticalPodAutoscaler, name string) corev1.ResourceList {
 	for _, one := range vpa.Status.Recommendation.ContainerRecommendations {
 		if one.ContainerName == name {
