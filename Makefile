@@ -5,6 +5,8 @@ GO ?= go
 LINT = $(GO) tool -modfile=$(CURDIR)/hack/tools/go.mod golangci-lint
 DEMO = bin/demo
 PHASE = hack/phase
+# Each has a go.mod of its own: see the end of DESIGN.md.
+MODULES = . e2e e2e/legal e2e/charts
 
 # What --version says; empty where this is no checkout. The date is the commit's, so that builds can be compared.
 VERSION ?= $(shell git describe --tags --dirty 2>/dev/null)
@@ -47,9 +49,7 @@ image-args: ## Print what docker build has to be told: see Dockerfile
 
 .PHONY: fmt
 fmt: ## Format the code
-	@$(LINT) fmt ./...
-	@cd e2e && $(LINT) fmt --config ../.golangci.yml ./...
-	@cd e2e/legal && $(LINT) fmt --config ../../.golangci.yml ./...
+	@for m in $(MODULES); do (cd $$m && $(LINT) fmt --config $(CURDIR)/.golangci.yml ./...) || exit; done
 
 ##### Check it
 
@@ -60,6 +60,7 @@ test: ## Lint, unit tests with the race detector, and the end-to-end tests; prin
 	@$(PHASE) unit $(MAKE) --no-print-directory unit
 	@$(PHASE) legal $(MAKE) --no-print-directory legal
 	@$(PHASE) programs $(MAKE) --no-print-directory programs
+	@$(PHASE) charts $(MAKE) --no-print-directory charts
 	@$(PHASE) cluster $(MAKE) --no-print-directory test-cluster
 	@$(PHASE) e2e $(MAKE) --no-print-directory e2e
 	@$(PHASE) e2e-node $(MAKE) --no-print-directory e2e-node
@@ -67,12 +68,7 @@ test: ## Lint, unit tests with the race detector, and the end-to-end tests; prin
 
 .PHONY: lint
 lint: ## golangci-lint on all modules, and go.mod files that are tidy
-	$(GO) mod tidy -diff
-	cd e2e && $(GO) mod tidy -diff
-	cd e2e/legal && $(GO) mod tidy -diff
-	$(LINT) run ./...
-	cd e2e && $(LINT) run --config ../.golangci.yml ./...
-	cd e2e/legal && $(LINT) run --config ../../.golangci.yml ./...
+	@for m in $(MODULES); do echo "module $$m"; (cd $$m && $(GO) mod tidy -diff && $(LINT) run --config $(CURDIR)/.golangci.yml ./...) || exit; done
 
 .PHONY: unit
 unit: ## Unit tests of the programs, with the race detector
@@ -102,23 +98,15 @@ e2e-node: ## The same on a real node, with real pods and OOM kills (some 2 minut
 charts: ## Charts and overlays: rendered, compared with each other and with golden files, and shown to a real API server (some 2 minutes)
 	cd e2e/charts && $(GO) test -race -count=1 -timeout 15m .
 
-.PHONY: lint-charts
-lint-charts: ## golangci-lint and a tidy go.mod, of the charts' tests
-	cd e2e/charts && $(GO) mod tidy -diff
-	cd e2e/charts && $(LINT) run --config ../../.golangci.yml ./...
-
-.PHONY: update-charts
-update-charts: ## Write the charts' golden files and copies anew; read the diff before you commit it
-	cp deploy/crds/vpa-v1-crd-gen.yaml deploy/charts/sartor/files/crds.yaml
-	cd e2e/charts && $(GO) test . -run 'TestExamplesReadLikeDocuments|TestEverythingThatCanBeSet' -update
-
 .PHONY: update-golden
 update-golden: ## Write golden files and docs/flags.md anew; read the diff before you commit it
 	$(GO) test ./recommender/loop -update
 	$(GO) test ./recommender/explain -update
 	$(GO) test ./admission/validation -update
 	$(GO) test ./deploy/monitoring -update
-	cd e2e && $(GO) test ./scenarios -run TestWhatKubectlTells -update
+	cp deploy/crds/vpa-v1-crd-gen.yaml deploy/charts/sartor/files/crds.yaml
+	cd e2e/charts && $(GO) test . -run 'TestExamplesReadLikeDocuments|TestEverythingThatCanBeSet' -update
+	cd e2e && $(GO) test ./scenarios -run 'TestWhatKubectlTells|TestNoPodIsHurt' -update
 	$(GO) test -p 1 ./recommender ./admission -run TestFlagsAreDocumented -update
 
 ##### Measure it

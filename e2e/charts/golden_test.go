@@ -20,7 +20,7 @@ func golden(t *testing.T, name, text string) {
 		require.NoError(t, os.MkdirAll(filepath.Dir(path), 0o755))
 		require.NoError(t, os.WriteFile(path, []byte(text), 0o644))
 	}
-	require.Equal(t, read(t, path), text, "make update-charts, and read the diff")
+	require.Equal(t, read(t, path), text, "make update-golden, and read the diff")
 }
 
 // TestEverythingThatCanBeSetShowsInTheManifests leaves out definitions and rights, which are compared with kustomize's.

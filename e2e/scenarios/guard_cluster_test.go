@@ -43,7 +43,9 @@ func TestVPAsThatCannotBeReadStopNobodyElse(t *testing.T) {
 		require.NoError(t, err)
 		return out
 	}
-	patchStatus := func(vpa, patch string) { kubectl("", "patch", "vpa", vpa, "--subresource=status", "--type=merge", "-p", patch) }
+	patchStatus := func(vpa, patch string) {
+		kubectl("", "patch", "vpa", vpa, "--subresource=status", "--type=merge", "-p", patch)
+	}
 	bad := map[string]string{"tiny": "1e-100000000", "broken": "1e1.5", "long": strings.Repeat("9", 100_000)}
 	deploy(t, c, guarded, floored("shop", "100m"), floored("written", "100m"), floored("tiny", bad["tiny"]), floored("broken", bad["broken"]), floored("long", bad["long"]))
 	patchStatus("written", badStatus("1e-100000000"))
