@@ -15,7 +15,7 @@ import (
 // testsOfTheTree are the names of all tests in both modules.
 func testsOfTheTree(t *testing.T) map[string]bool {
 	names := map[string]bool{}
-	declared := regexp.MustCompile(`(?m)^func (Test\w+)\(`)
+	declared := regexp.MustCompile(`(?m)^func ((?:Test|Fuzz)\w+)\(`)
 	err := filepath.WalkDir("..", func(path string, _ fs.DirEntry, err error) error {
 		if err != nil || !strings.HasSuffix(path, "_test.go") {
 			return err
@@ -30,17 +30,19 @@ func testsOfTheTree(t *testing.T) map[string]bool {
 	return names
 }
 
-func TestEveryDifferenceNamesTestsThatExist(t *testing.T) {
-	text, err := os.ReadFile("differences.md")
-	require.NoError(t, err)
+func TestEveryDifferenceAndFaultNamesTestsThatExist(t *testing.T) {
 	tests := testsOfTheTree(t)
-	for _, name := range regexp.MustCompile(`Test\w+`).FindAllString(string(text), -1) {
-		require.True(t, tests[name], name)
+	for _, file := range []string{"differences.md", "faults.md"} {
+		text, err := os.ReadFile(file)
+		require.NoError(t, err)
+		for _, name := range regexp.MustCompile(`\b(Test|Fuzz)\w+`).FindAllString(string(text), -1) {
+			require.True(t, tests[name], "%s, in %s", name, file)
+		}
 	}
 }
 
 func TestLinksLeadSomewhere(t *testing.T) {
-	for _, file := range []string{"../README.md", "../DESIGN.md", "../CHANGELOG.md", "differences.md"} {
+	for _, file := range []string{"../README.md", "../DESIGN.md", "../CHANGELOG.md", "../SECURITY.md", "differences.md", "faults.md"} {
 		text, err := os.ReadFile(file)
 		require.NoError(t, err)
 		for _, m := range regexp.MustCompile(`\]\(([^)#:]+)\)`).FindAllStringSubmatch(string(text), -1) {
