@@ -37,15 +37,13 @@ func TestQuotasAreThoseOfTheNamespaceAsTheyAreNow(t *testing.T) {
 				all[key] = q
 			}
 			for _, namespace := range []string{"a", "b"} {
-				var here []policy.Quota
+				var here []*corev1.ResourceQuota
 				for _, name := range []string{"x", "y"} {
 					if q, ok := all[namespace+"/"+name]; ok {
-						if bounded, ok := policy.QuotaOf(q); ok {
-							here = append(here, bounded)
-						}
+						here = append(here, q)
 					}
 				}
-				require.Equal(t, here, quotas.Of(namespace))
+				require.Equal(t, policy.QuotasOf(here), quotas.Of(namespace))
 			}
 		}
 	})

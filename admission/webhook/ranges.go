@@ -1,95 +1,44 @@
 package webhook
 
 import (
-	"cmp"
-	"maps"
-	"slices"
-	"sync"
-
 	corev1 "k8s.io/api/core/v1"
 
-	"github.com/sartor-vpa/sartor/pkg/mirror"
 	"github.com/sartor-vpa/sartor/pkg/policy"
 )
 
-// Ranges knows the LimitRanges of all namespaces, by namespace in one. It is fed by a mirror, and merges when a LimitRange
-// changes.
+// Ranges knows the LimitRanges of all namespaces, those of a namespace in one.
 type Ranges struct {
-	mu         sync.RWMutex
-	namespaces map[string]*bounds
-}
-
-// bounds are the LimitRanges of a namespace, and what they are together.
-type bounds struct {
-	byName map[string]*corev1.LimitRange
-	merged *policy.Ranges
+	*namespaced[*corev1.LimitRange, *policy.Ranges]
 }
 
 var _ LimitRanges = (*Ranges)(nil)
 
 // NewRanges returns Ranges that know no LimitRange.
-func NewRanges() *Ranges { return &Ranges{namespaces: map[string]*bounds{}} }
+func NewRanges() *Ranges { return &Ranges{newNamespaced(policy.RangesOf)} }
 
 // unbounded is what namespaces without LimitRanges have.
 var unbounded = policy.RangesOf(nil)
 
 // Of implements LimitRanges.
 func (x *Ranges) Of(namespace string) *policy.Ranges {
-	x.mu.RLock()
-	defer x.mu.RUnlock()
-	if b, ok := x.namespaces[namespace]; ok {
-		return b.merged
+	if ranges, ok := x.of(namespace); ok {
+		return ranges
 	}
 	return unbounded
 }
 
-// Into is what a mirror of LimitRanges fills.
-func (x *Ranges) Into() mirror.Into[*corev1.LimitRange] {
-	return mirror.Into[*corev1.LimitRange]{Set: x.set, Drop: x.drop, Replace: x.replace}
+// Quotas knows what the ResourceQuotas of all namespaces leave.
+type Quotas struct {
+	*namespaced[*corev1.ResourceQuota, []policy.Quota]
 }
 
-func (x *Ranges) set(r *corev1.LimitRange) {
-	x.mu.Lock()
-	defer x.mu.Unlock()
-	x.put(r)
-	x.namespaces[r.Namespace].merge()
-}
+var _ ResourceQuotas = (*Quotas)(nil)
 
-func (x *Ranges) drop(r *corev1.LimitRange) {
-	x.mu.Lock()
-	defer x.mu.Unlock()
-	b, ok := x.namespaces[r.Namespace]
-	if !ok {
-		return
-	}
-	if delete(b.byName, r.Name); len(b.byName) == 0 {
-		delete(x.namespaces, r.Namespace)
-		return
-	}
-	b.merge()
-}
+// NewQuotas returns Quotas that know no ResourceQuota.
+func NewQuotas() *Quotas { return &Quotas{newNamespaced(policy.QuotasOf)} }
 
-func (x *Ranges) replace(all []*corev1.LimitRange) {
-	x.mu.Lock()
-	defer x.mu.Unlock()
-	x.namespaces = map[string]*bounds{}
-	for _, r := range all {
-		x.put(r)
-	}
-	for _, b := range x.namespaces {
-		b.merge()
-	}
-}
-
-func (x *Ranges) put(r *corev1.LimitRange) {
-	b, ok := x.namespaces[r.Namespace]
-	if !ok {
-		b = &bounds{byName: map[string]*corev1.LimitRange{}}
-		x.namespaces[r.Namespace] = b
-	}
-	b.byName[r.Name] = r
-}
-
-func (b *bounds) merge() {
-	b.merged = policy.RangesOf(slices.SortedFunc(maps.Values(b.byName), func(a, b *corev1.LimitRange) int { return cmp.Compare(a.Name, b.Name) }))
+// Of implements ResourceQuotas.
+func (x *Quotas) Of(namespace string) []policy.Quota {
+	quotas, _ := x.of(namespace)
+	return quotas
 }

@@ -14,9 +14,19 @@ type Quota struct {
 	left Resources // what is not set is not bounded
 }
 
-// QuotaOf returns what q leaves, by its status. False if it bounds no CPU and no memory, or not those of all pods: whom
-// scopes select is not looked into.
-func QuotaOf(q *corev1.ResourceQuota) (Quota, bool) {
+// QuotasOf returns what each of all leaves, by its status; nothing of those that bound no CPU and no memory, or not that
+// of all pods: whom scopes select is not looked into.
+func QuotasOf(all []*corev1.ResourceQuota) []Quota {
+	var quotas []Quota
+	for _, one := range all {
+		if quota, bounds := quotaOf(one); bounds {
+			quotas = append(quotas, quota)
+		}
+	}
+	return quotas
+}
+
+func quotaOf(q *corev1.ResourceQuota) (Quota, bool) {
 	if len(q.Spec.Scopes) > 0 || q.Spec.ScopeSelector != nil {
 		return Quota{}, false
 	}

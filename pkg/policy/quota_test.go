@@ -8,7 +8,7 @@ import (
 	vpav1 "k8s.io/autoscaler/vertical-pod-autoscaler/pkg/apis/autoscaling.k8s.io/v1"
 )
 
-func quotaOf(hard, used map[corev1.ResourceName]string) *corev1.ResourceQuota {
+func quotaWith(hard, used map[corev1.ResourceName]string) *corev1.ResourceQuota {
 	q := &corev1.ResourceQuota{}
 	q.Name = "small"
 	q.Spec.Hard, q.Status.Used = corev1.ResourceList{}, corev1.ResourceList{}
@@ -56,7 +56,7 @@ func TestAQuotaThatThePatchedPodExceedsIsTold(t *testing.T) {
 			asking := PodOf(pod, nil)
 			vpa := vpaOf(list("700m", "600Mi"), vpav1.ContainerResourcePolicy{})
 			decision := Decide(&asking, RulesOf(vpa, vpa.Status.Recommendation, byDefault), nil)
-			quota, _ := QuotaOf(quotaOf(c.hard, c.used))
+			quota, _ := quotaOf(quotaWith(c.hard, c.used))
 			got := quota.Short(&asking, decision.Containers)
 			if c.want == "" {
 				require.Empty(t, got)
@@ -69,16 +69,10 @@ func TestAQuotaThatThePatchedPodExceedsIsTold(t *testing.T) {
 
 func TestQuotasThatBoundNothingOfOursAreNotKept(t *testing.T) {
 	cpu := map[corev1.ResourceName]string{"cpu": "1"}
-	_, ok := QuotaOf(quotaOf(cpu, nil))
-	require.True(t, ok)
-	_, ok = QuotaOf(quotaOf(map[corev1.ResourceName]string{"pods": "1"}, nil))
-	require.False(t, ok)
-	scoped := quotaOf(cpu, nil)
+	pods := quotaWith(map[corev1.ResourceName]string{"pods": "1"}, nil)
+	scoped, selected := quotaWith(cpu, nil), quotaWith(cpu, nil)
 	scoped.Spec.Scopes = []corev1.ResourceQuotaScope{corev1.ResourceQuotaScopeBestEffort}
-	_, ok = QuotaOf(scoped)
-	require.False(t, ok)
-	scoped = quotaOf(cpu, nil)
-	scoped.Spec.ScopeSelector = &corev1.ScopeSelector{}
-	_, ok = QuotaOf(scoped)
-	require.False(t, ok)
+	selected.Spec.ScopeSelector = &corev1.ScopeSelector{}
+	require.Empty(t, QuotasOf([]*corev1.ResourceQuota{pods, scoped, selected}))
+	require.Len(t, QuotasOf([]*corev1.ResourceQuota{pods, quotaWith(cpu, nil), scoped}), 1)
 }
