@@ -83,7 +83,7 @@ func (s *Server) Serve(ctx context.Context, listener net.Listener) error {
 	if err := listener.Close(); err != nil {
 		return errors.Join(fmt.Errorf("stopping to accept connections: %w", err), server.Close())
 	}
-	_ = <-failed // the last connection is counted
+	<-failed // the last connection is counted
 	grace, cancel := context.WithTimeout(context.WithoutCancel(ctx), s.Grace)
 	defer cancel()
 	if err := open.end(grace); err != nil {

@@ -141,7 +141,7 @@ func TestUpstreamsUpdaterEvictsNoPodForLimitRangesForEver(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			judged, evicted := 0, 0
 			random := rand.New(rand.NewPCG(1, 2))
-			for range 5000 {
+			for range 2000 {
 				s := ranged(policytest.Maker{Source: random}, tc.keep)
 				asking, decision := s.decide(s.pod)
 				if len(s.ranges) == 0 || len(s.pod.Spec.Containers) > tc.containers || asking.Guaranteed || refused(s.pod, s.ranges) != "" || skipped(decision) {
