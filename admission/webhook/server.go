@@ -83,7 +83,10 @@ func (s *Server) Serve(ctx context.Context, listener net.Listener) error {
 	if err := listener.Close(); err != nil {
 		return errors.Join(fmt.Errorf("stopping to accept connections: %w", err), server.Close())
 	}
-	<-failed // the last connection is counted
+	// Then the last connection is counted.
+	if err := <-failed; !errors.Is(err, net.ErrClosed) {
+		return errors.Join(fmt.Errorf("stopping to accept connections: %w", err), server.Close())
+	}
 	grace, cancel := context.WithTimeout(context.WithoutCancel(ctx), s.Grace)
 	defer cancel()
 	if err := open.end(grace); err != nil {
