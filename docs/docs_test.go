@@ -42,7 +42,7 @@ func TestEveryDifferenceAndFaultNamesTestsThatExist(t *testing.T) {
 }
 
 func TestLinksLeadSomewhere(t *testing.T) {
-	for _, file := range []string{"../README.md", "../DESIGN.md", "../CHANGELOG.md", "../SECURITY.md", "differences.md", "faults.md"} {
+	for _, file := range []string{"../README.md", "../DESIGN.md", "../CHANGELOG.md", "../SECURITY.md", "concepts.md", "differences.md", "faults.md"} {
 		text, err := os.ReadFile(file)
 		require.NoError(t, err)
 		for _, m := range regexp.MustCompile(`\]\(([^)#:]+)\)`).FindAllStringSubmatch(string(text), -1) {
