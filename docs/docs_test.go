@@ -41,8 +41,38 @@ func TestEveryDifferenceAndFaultNamesTestsThatExist(t *testing.T) {
 	}
 }
 
+// What troubleshooting quotes is what the programs say, and its metrics are those that they serve.
+func TestTroubleshootingQuotesThePrograms(t *testing.T) {
+	text, err := os.ReadFile("troubleshooting.md")
+	require.NoError(t, err)
+	var said strings.Builder
+	require.NoError(t, filepath.WalkDir("../e2e/scenarios/testdata", func(path string, entry fs.DirEntry, err error) error {
+		if err != nil || entry.IsDir() {
+			return err
+		}
+		golden, err := os.ReadFile(path)
+		said.Write(golden)
+		return err
+	}))
+	quotes := regexp.MustCompile(`(?m)^> (.+)$`).FindAllStringSubmatch(string(text), -1)
+	require.Greater(t, len(quotes), 8)
+	for _, quote := range quotes {
+		require.Contains(t, said.String(), quote[1])
+	}
+	metrics, err := os.ReadFile("../deploy/monitoring/README.md")
+	require.NoError(t, err)
+	for _, name := range regexp.MustCompile(`\b(?:vpa|sartor)_[a-z]+_[a-z_]+[a-z]\b`).FindAllString(string(text), -1) {
+		require.Contains(t, string(metrics), "`"+name, name)
+	}
+	flags, err := os.ReadFile("flags.md")
+	require.NoError(t, err)
+	for _, name := range regexp.MustCompile("`(--(?:[a-z]+-)+[a-z]+)").FindAllStringSubmatch(string(text), -1) {
+		require.Contains(t, string(flags), "| `"+name[1]+"`")
+	}
+}
+
 func TestLinksLeadSomewhere(t *testing.T) {
-	for _, file := range []string{"../README.md", "../DESIGN.md", "../CHANGELOG.md", "../SECURITY.md", "concepts.md", "differences.md", "faults.md"} {
+	for _, file := range []string{"../README.md", "../DESIGN.md", "../CHANGELOG.md", "../SECURITY.md", "concepts.md", "differences.md", "faults.md", "troubleshooting.md", "runbooks/README.md", "../deploy/monitoring/README.md"} {
 		text, err := os.ReadFile(file)
 		require.NoError(t, err)
 		for _, m := range regexp.MustCompile(`\]\(([^)#:]+)\)`).FindAllStringSubmatch(string(text), -1) {
