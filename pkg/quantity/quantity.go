@@ -18,7 +18,7 @@ const (
 )
 
 // ErrTooLong is the error for a text over 64 bytes, or with an exponent of over three digits.
-var ErrTooLong = errors.New("longer than any quantity needs to be")
+var ErrTooLong = errors.New("written out it is longer than any quantity needs to be")
 
 // Parse returns what resource.ParseQuantity returns for text, and its errors; or ErrTooLong. What is plain digits with
 // a suffix in use costs no allocation.

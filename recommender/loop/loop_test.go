@@ -255,7 +255,7 @@ func TestASpecThatCannotBeReadIsToldAndWhatWasLearntStays(t *testing.T) {
 		})
 		w.tick()
 	}
-	unreadable("spec.resourcePolicy.containerPolicies[0].minAllowed.cpu: \"1e-100000000\" is no quantity that can be read: longer than any quantity needs to be: use one such as 250m or 1Gi")
+	unreadable("spec.resourcePolicy.containerPolicies[0].minAllowed.cpu: \"1e-100000000\" is no quantity that can be read: written out it is longer than any quantity needs to be: use one such as 250m or 1Gi")
 	w.golden("shop")
 	writes := w.writes
 	for range 5 {
