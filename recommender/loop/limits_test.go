@@ -80,6 +80,24 @@ func TestWhatLimitRangesMakeOfRequestsIsRecommended(t *testing.T) {
 	require.Equal(t, without.Target, w.vpas["shop"].Status.Recommendation.ContainerRecommendations[0].Target)
 }
 
+func TestWhatAPodAsksForAsAWholeBoundsWhatIsRecommended(t *testing.T) {
+	w := newWorld(t, false)
+	w.vpa("shop", nil)
+	w.pod("shop", "shop")
+	w.declare("shop", list("100m", "512Mi"), list("1", "1Gi"))
+	for _, shape := range w.shapes {
+		shape.Pod.Level = &policy.Resources{Requests: policy.ResourcesOf(corev1.ResourceRequirements{Requests: list("300m", "2Gi")}).Requests}
+	}
+	w.use("shop", "shop", 480, 700)
+	w.tick()
+	rec := w.vpas["shop"].Status.Recommendation.ContainerRecommendations[0]
+	require.Equal(t, "587m", rec.UncappedTarget.Cpu().String())
+	require.LessOrEqual(t, rec.Target.Cpu().MilliValue(), int64(300), "spec.resources.requests.cpu is 300m")
+	require.Greater(t, rec.Target.Cpu().MilliValue(), int64(100))
+	require.Equal(t, rec.UncappedTarget.Memory().String(), rec.Target.Memory().String())
+	require.Contains(t, condition(w, "shop", vpav1.RecommendationProvided).Message, "the pod's own resources allow")
+}
+
 func TestNoPodOfAVPAInModeOffHasRequestsThatLimitRangesMove(t *testing.T) {
 	w := newWorld(t, false)
 	off := vpav1.UpdateModeOff
