@@ -143,19 +143,19 @@ func TestWhatIsOnlyGoodToKnowMayFail(t *testing.T) {
 }
 
 func TestEveryQueryHasEveryFilter(t *testing.T) {
-	p := &standIn{series: slices.Concat(day("env", "prod", "cluster", "eu", "job", "kubelet"),
-		[]stored{told("kube_pod_owner", "namespace", "store", "pod", "shop-0", "owner_kind", "StatefulSet", "owner_name", "shop", "env", "prod", "cluster", "eu")})}
-	for name, handler := range map[string]http.Handler{"remote read": p, "query_range": without404(p)} {
+	series := slices.Concat(day("env", "prod", "cluster", "eu", "job", "kubelet"),
+		[]stored{told("kube_pod_owner", "namespace", "store", "pod", "shop-0", "owner_kind", "StatefulSet", "owner_name", "shop", "env", "prod", "cluster", "eu")})
+	for name, behind := range map[string]func(http.Handler) http.Handler{"remote read": func(p http.Handler) http.Handler { return p }, "query_range": without404} {
 		t.Run(name, func(t *testing.T) {
-			p.asked, p.reads = nil, nil
-			s := prepared(t, handler, filtering("prod", `cluster=~"eu|us"`, `cluster!="us"`), func(o *Options) { o.Job = "kubelet" })
+			p := &standIn{series: series}
+			s := prepared(t, behind(p), filtering("prod", `cluster=~"eu|us"`, `cluster!="us"`), func(o *Options) { o.Job = "kubelet" })
 			_, err := s.Containers(context.Background())
 			require.NoError(t, err)
 			_, err = s.Owners(context.Background(), []string{"store"}, lastHour().Interval)
 			require.NoError(t, err)
 			require.Len(t, readAll(t, s), 1)
 			var selectors int
-			for _, a := range p.asked {
+			for _, a := range p.requests("") {
 				for _, text := range slices.Concat(a.form["query"], a.form["match[]"]) {
 					expression, err := promQL.ParseExpr(text)
 					require.NoError(t, err)
@@ -176,12 +176,13 @@ func TestEveryQueryHasEveryFilter(t *testing.T) {
 				}
 			}
 			require.Greater(t, selectors, 12)
-			for _, r := range p.reads {
+			reads := p.remoteReads()
+			for _, r := range reads {
 				for _, q := range r.Queries {
 					require.Equal(t, texts(append([]*labels.Matcher{equal("job", "kubelet")}, s.options.filters()...)), texts(p.internal(q.Matchers[len(q.Matchers)-4:])))
 				}
 			}
-			require.Equal(t, name == "remote read", len(p.reads) == 2)
+			require.Equal(t, name == "remote read", len(reads) == 2)
 		})
 	}
 }

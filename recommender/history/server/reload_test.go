@@ -46,11 +46,11 @@ func TestATokenThatIsRenewedIsSentFromThenOn(t *testing.T) {
 			write(t, token, "first\n")
 			p := &standIn{}
 			s := asking(t, p, change)
-			for _, want := range []string{"first", "second", "third"} {
+			for i, want := range []string{"first", "second", "third"} {
 				write(t, token, want)
 				_, err := s.query(context.Background(), "up", noon)
 				require.NoError(t, err)
-				require.Equal(t, "Bearer "+want, p.asked[len(p.asked)-1].header.Get("Authorization"))
+				require.Equal(t, "Bearer "+want, p.requests("")[i].header.Get("Authorization"))
 			}
 			require.NoError(t, os.Remove(token))
 			_, err := s.query(context.Background(), "up", noon)
@@ -68,7 +68,7 @@ func TestHeadersOfTheHTTPConfigAreSentWithEveryRequest(t *testing.T) {
 	_, err := s.Owners(context.Background(), []string{"store"}, lastHour().Interval)
 	require.NoError(t, err)
 	paths := map[string]bool{}
-	for _, a := range p.asked {
+	for _, a := range p.requests("") {
 		paths[a.path] = true
 		require.Equal(t, "team-a", a.header.Get("X-Scope-OrgID"), a.path)
 		require.Equal(t, "Basic dTpw", a.header.Get("Authorization"), a.path)
@@ -101,7 +101,7 @@ func TestOAuth2AndTheProxyOfTheHTTPConfigAreUsed(t *testing.T) {
 	}
 	_, err := askingAt(t, "http://prometheus.invalid", config("s3cret")).query(context.Background(), "up", noon)
 	require.NoError(t, err)
-	require.Equal(t, "Bearer issued", p.asked[0].header.Get("Authorization"))
+	require.Equal(t, "Bearer issued", p.requests("")[0].header.Get("Authorization"))
 	_, err = askingAt(t, "http://prometheus.invalid", config("wr0ng")).query(context.Background(), "up", noon)
 	require.ErrorContains(t, err, "oauth2")
 	require.NotContains(t, err.Error(), "wr0ng")

@@ -42,7 +42,7 @@ func TestEveryServerGivesTheSameHistory(t *testing.T) {
 			require.True(t, links.Owns(owners.Workload{Namespace: "store", Kind: "Deployment", Name: "shop"}, "web-1"))
 			require.Equal(t, []string{"store/web-1/app"}, readAll(t, s))
 
-			for _, a := range p.asked {
+			for _, a := range p.requests("") {
 				require.True(t, a.path == "/"+pathRead || a.form["partial_response"][0] == "false" && a.form["dedup"][0] == "true" && a.form["max_source_resolution"][0] == "0s", a.path)
 			}
 		})
@@ -68,7 +68,7 @@ func TestOfAnAnswerThatIsNotWholeNothingIsUsed(t *testing.T) {
 		}, "/prometheus", "remote read from "},
 	} {
 		t.Run(name, func(t *testing.T) {
-			handler, fail := tc.server(&standIn{series: replicas()})
+			handler, fail := between(tc.server(&standIn{series: replicas()}))
 			s := behind(t, handler, tc.path, filtering("prod"))
 			require.NoError(t, s.Prepare(context.Background()))
 			fail()
@@ -89,7 +89,7 @@ func TestOfAnAnswerThatIsNotWholeNothingIsUsed(t *testing.T) {
 func TestThanosThatKnowsNoSuchParameterIsFoundOut(t *testing.T) {
 	// A cache in front may have left the parameter out: the warning says so.
 	s := &thanos{standIn: &standIn{series: replicas()}}
-	r := behind(t, http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+	handler, fail := between(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		form := formOf(r)
 		if form["partial_response"] != "" {
 			_ = r.ParseForm()
@@ -100,9 +100,10 @@ func TestThanosThatKnowsNoSuchParameterIsFoundOut(t *testing.T) {
 			r.Method = http.MethodGet
 		}
 		s.ServeHTTP(w, r)
-	}), "", filtering("prod"))
+	}), func() { s.away = true })
+	r := behind(t, handler, "", filtering("prod"))
 	require.NoError(t, r.Prepare(context.Background()))
-	s.away = true
+	fail()
 	_, err := r.Read(context.Background(), lastHour(), func(history.Usage) { t.Error("a part was used") })
 	require.ErrorContains(t, err, "the answer is incomplete: fetch series for")
 }
@@ -149,7 +150,7 @@ func TestTheLimitsOfEachServerAskForLess(t *testing.T) {
 		}, "/select/0/prometheus", "busy 10s"},
 	} {
 		t.Run(name, func(t *testing.T) {
-			handler, reach := tc.server(&standIn{series: replicas()})
+			handler, reach := between(tc.server(&standIn{series: replicas()}))
 			s := behind(t, handler, tc.path, filtering("prod"))
 			require.NoError(t, s.Prepare(context.Background()))
 			reach()

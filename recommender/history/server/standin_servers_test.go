@@ -9,6 +9,7 @@ import (
 	"net/http/httptest"
 	"slices"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -155,6 +156,21 @@ func rewritten(next http.Handler, w http.ResponseWriter, r *http.Request, change
 	}
 	change(answer)
 	answerJSON(w, recorder.Code, answer)
+}
+
+// between makes a change while no request is being answered: a client that has what it wants goes away while the handler
+// still runs.
+func between(next http.Handler, change func()) (http.Handler, func()) {
+	var answering sync.RWMutex
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+			answering.RLock()
+			defer answering.RUnlock()
+			next.ServeHTTP(w, r)
+		}), func() {
+			answering.Lock()
+			defer answering.Unlock()
+			change()
+		}
 }
 
 // proxied is a proxy that wants a login, before a server: oauth2-proxy, or nginx with auth_request.

@@ -107,11 +107,17 @@ func (p *standIn) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	}
 }
 
-// requests are those made of a path.
+// requests are those made of a path, or with no path, all.
 func (p *standIn) requests(path string) []asked {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	return slices.DeleteFunc(slices.Clone(p.asked), func(a asked) bool { return a.path != path })
+	return slices.DeleteFunc(slices.Clone(p.asked), func(a asked) bool { return path != "" && a.path != path })
+}
+
+func (p *standIn) remoteReads() []*prompb.ReadRequest {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return slices.Clone(p.reads)
 }
 
 func (p *standIn) query(w http.ResponseWriter, r *http.Request) {
