@@ -4,9 +4,11 @@ import (
 	"context"
 	"fmt"
 	"io"
+	"os"
 	"path/filepath"
 
 	"github.com/sartor-vpa/sartor/e2e/cluster"
+	"github.com/sartor-vpa/sartor/e2e/cluster/pki"
 	"github.com/sartor-vpa/sartor/e2e/cluster/programs"
 )
 
@@ -46,6 +48,42 @@ func (u *Upstream) StartRecommender(ctx context.Context, args ...string) (*Progr
 // StartUpdater starts upstream's updater with args, as the process upstream-updater.
 func (u *Upstream) StartUpdater(ctx context.Context, args ...string) (*Program, error) {
 	return u.start(ctx, programs.UpstreamUpdater, args)
+}
+
+// StartAdmission starts upstream's admission controller with args, as the process upstream-admission-controller. Ten
+// seconds later it registers itself, as it does on every cluster: it deletes the configuration vpa-webhook-config,
+// whosever that is, and creates its own. It does so by its URL, because simulated nodes have no Services that lead to it.
+func (u *Upstream) StartAdmission(ctx context.Context, args ...string) (*Program, error) {
+	port, err := u.cluster.Port("upstream-reviews")
+	if err != nil {
+		return nil, err
+	}
+	keys, err := u.keys()
+	if err != nil {
+		return nil, err
+	}
+	return u.start(ctx, programs.UpstreamAdmission, append([]string{
+		fmt.Sprintf("--port=%d", port), "--register-by-url", "--webhook-address=https://127.0.0.1", fmt.Sprintf("--webhook-port=%d", port),
+		"--client-ca-file=" + filepath.Join(keys, "ca.crt"),
+		"--tls-cert-file=" + filepath.Join(keys, "server.crt"), "--tls-private-key=" + filepath.Join(keys, "server.key"),
+	}, args...))
+}
+
+// keys is the folder with the admission controller's authority, certificate and key, which a script of upstream's
+// makes once for a cluster.
+func (u *Upstream) keys() (string, error) {
+	dir := filepath.Join(u.cluster.Dir(), "upstream-keys")
+	if _, err := os.Stat(dir); err == nil {
+		return dir, nil
+	}
+	if err := os.Mkdir(dir, 0o700); err != nil {
+		return "", err
+	}
+	authority, err := pki.NewAuthority(dir, "ca", "vpa_webhook_ca")
+	if err != nil {
+		return "", err
+	}
+	return dir, authority.Issue("server", pki.Subject{Name: "vpa-webhook.kube-system.svc", Hosts: []string{"127.0.0.1"}})
 }
 
 func (u *Upstream) start(ctx context.Context, program string, args []string) (*Program, error) {

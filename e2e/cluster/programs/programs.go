@@ -8,7 +8,7 @@
 //	CACHE/programs/prometheus-debian-VERSION/    prometheus
 //	CACHE/programs/prometheus-v0.315.0-KEY/      prometheus, built
 //	CACHE/programs/node-debian-VERSIONS/         containerd, runc and CNI plugins, of Debian's
-//	CACHE/programs/upstream-v1.8.1-KEY/          recommender and updater of the VPA that we are compared with
+//	CACHE/programs/upstream-v1.8.1-KEY/          all three programs of the VPA that we are compared with
 package programs
 
 import (

@@ -9,17 +9,18 @@ import (
 const (
 	UpstreamRecommender = "recommender"
 	UpstreamUpdater     = "updater"
+	UpstreamAdmission   = "admission-controller"
 )
 
-// Upstream is the folder with upstream's recommender and updater, of the release that we are compatible
-// with. They are built when this version of them is not in the cache, which takes a minute or two.
+// Upstream is the folder with upstream's recommender, updater and admission controller, of the release that we
+// are compatible with. They are built when this version of them is not in the cache, which takes a minute or two.
 func Upstream(ctx context.Context, say Say) (string, error) {
 	m, err := upstreamModule(ctx)
 	if err != nil {
 		return "", err
 	}
 	return ensure(ctx, "upstream-"+m.id(), say, func(ctx context.Context, dir string) error {
-		for _, name := range []string{UpstreamRecommender, UpstreamUpdater} {
+		for _, name := range []string{UpstreamRecommender, UpstreamUpdater, UpstreamAdmission} {
 			b := build{
 				module: m, out: filepath.Join(dir, name), pkg: upstreamPath + "/pkg/" + name,
 				what: "upstream's " + name + " " + m.version,
