@@ -65,14 +65,22 @@ type Prometheus struct {
 	// Blocks is a folder of TSDB blocks to begin with; they are linked or copied, and left as they
 	// are. May be "".
 	Blocks string
-	// Env is the target label "env" on what is scraped every 15 s from the simulated nodes. With ""
-	// nothing is scraped.
+	// Env is the target label "env" on what is scraped from the nodes, simulated ones and a real one. With "" nothing
+	// is scraped.
 	Env string
+	// Interval is the time between two scrapes, whole seconds; default 15s.
+	Interval time.Duration
+	// Disguises are namespaces of the real node that are scraped as if another cluster had them.
+	Disguises []Disguise
 	// ExternalLabels are on what leaves it, and on no series of its own.
 	ExternalLabels map[string]string
 	// Args are added to its own, such as --query.max-samples=1000.
 	Args []string
 }
+
+// Disguise lets the series of a namespace look as if they came from another cluster that shares this Prometheus: their
+// label env is Env, and their namespace is called As. Nothing of them has the cluster's own env.
+type Disguise struct{ Namespace, Env, As string }
 
 // Cluster is a running cluster.
 type Cluster struct {

@@ -127,6 +127,15 @@ func (c *Cluster) host() string {
 	return "127.0.0.1"
 }
 
+// reachable is where a program listens that pods call, too: at host().
+func (c *Cluster) reachable(name string) (string, error) {
+	port, err := c.Port(name)
+	if err != nil {
+		return "", err
+	}
+	return net.JoinHostPort(c.host(), strconv.Itoa(port)), nil
+}
+
 // address is where the program of that name listens, as 127.0.0.1:PORT.
 func (c *Cluster) address(name string) (string, error) {
 	port, err := c.Port(name)

@@ -9,17 +9,16 @@ import (
 	"path/filepath"
 	"time"
 
-	"sigs.k8s.io/yaml"
-
 	"github.com/sartor-vpa/sartor/e2e/cluster/programs"
 )
 
-// PrometheusURL is where Prometheus answers, as http://127.0.0.1:PORT; "" without one.
+// PrometheusURL is where Prometheus answers, as http://127.0.0.1:PORT, or with a real node at the node's address, where
+// pods reach it, too; "" without one.
 func (c *Cluster) PrometheusURL() string {
 	if c.options.Prometheus == nil {
 		return ""
 	}
-	address, err := c.address("prometheus")
+	address, err := c.reachable("prometheus")
 	if err != nil {
 		return "" // cannot be: Start got this port
 	}
@@ -43,7 +42,7 @@ func (c *Cluster) StartPrometheus(ctx context.Context, name string, o Prometheus
 }
 
 // startPrometheus runs the server at path, if one is wanted, on the blocks given, and lets it scrape
-// the simulated nodes from now on.
+// the nodes from now on.
 func (c *Cluster) startPrometheus(ctx context.Context, path string) error {
 	o := c.options.Prometheus
 	if o == nil {
@@ -74,7 +73,7 @@ func (c *Cluster) prometheus(name, path string, o Prometheus) (Program, string, 
 	if err != nil {
 		return Program{}, "", err
 	}
-	address, err := c.address(name)
+	address, err := c.reachable(name)
 	if err != nil {
 		return Program{}, "", err
 	}
@@ -90,45 +89,4 @@ func (c *Cluster) prometheus(name, path string, o Prometheus) (Program, string, 
 		Ready:        httpOK("http://" + address + "/-/ready"),
 		ReadyTimeout: time.Minute,
 	}, "http://" + address, nil
-}
-
-// writePrometheusConfig writes what to scrape: each simulated node, which is one path at KWOK's
-// address. Its series bring their namespace, pod and container; the target adds env.
-func (c *Cluster) writePrometheusConfig(name string, o Prometheus) (string, error) {
-	type object = map[string]any
-	global := object{"scrape_interval": "15s", "scrape_timeout": "10s"}
-	if len(o.ExternalLabels) > 0 {
-		global["external_labels"] = o.ExternalLabels
-	}
-	config := object{"global": global}
-	if env := o.Env; env != "" {
-		kwok, err := c.address("kwok")
-		if err != nil {
-			return "", err
-		}
-		var nodes []object
-		for i := range c.options.Nodes {
-			nodes = append(nodes, object{
-				"targets": []string{kwok},
-				"labels": object{
-					"__metrics_path__": "/metrics/nodes/" + nodeName(i) + "/metrics/cadvisor",
-					"node":             nodeName(i), "env": env,
-				},
-			})
-		}
-		config["scrape_configs"] = []object{{
-			"job_name": "kubernetes-cadvisor", "scheme": "https",
-			"tls_config":     object{"ca_file": c.pki("ca.crt")},
-			"static_configs": nodes,
-		}}
-	}
-	text, err := yaml.Marshal(config)
-	if err != nil {
-		return "", fmt.Errorf("encode Prometheus' configuration: %w", err)
-	}
-	path := c.file(name + ".yaml")
-	if err := os.WriteFile(path, text, 0o600); err != nil {
-		return "", fmt.Errorf("write Prometheus' configuration: %w", err)
-	}
-	return path, nil
 }

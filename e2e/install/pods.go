@@ -26,6 +26,17 @@ images:
 - name: ghcr.io/sartor-vpa/admission
   newName: {{.Admission.Name}}
   newTag: {{.Admission.Tag}}
+{{- if .Environment}}
+# As README says: where history is, and which of it is this cluster's.
+configMapGenerator:
+- name: sartor-recommender
+  namespace: sartor-system
+  behavior: merge
+  literals:
+  - PROMETHEUS_ADDRESS={{.Prometheus}}
+  - PROMETHEUS_ENV_LABEL=env
+  - K8S_ENVIRONMENT={{.Environment}}
+{{- end}}
 patches:
 - target:
     kind: Deployment
@@ -73,7 +84,7 @@ func (i *installer) applyPods(ctx context.Context) error {
 	if err := os.MkdirAll(folder, 0o755); err != nil {
 		return err
 	}
-	overlay, err := podsOverlay(folder, i.options)
+	overlay, err := podsOverlay(folder, i.cluster.PrometheusURL(), i.options)
 	if err != nil {
 		return err
 	}
@@ -86,8 +97,8 @@ func (i *installer) applyPods(ctx context.Context) error {
 	return established(ctx, i.cluster)
 }
 
-// podsOverlay is the overlay as a kustomization in folder.
-func podsOverlay(folder string, o Options) ([]byte, error) {
+// podsOverlay is the overlay as a kustomization in folder. With an environment, history is at the URL prometheus.
+func podsOverlay(folder, prometheus string, o Options) ([]byte, error) {
 	deploy, err := deployFrom(folder)
 	if err != nil {
 		return nil, err
@@ -102,6 +113,7 @@ func podsOverlay(folder string, o Options) ([]byte, error) {
 	var out bytes.Buffer
 	if err := podsTemplate.Execute(&out, map[string]any{
 		"Deploy": deploy, "Recommender": images.Recommender, "Admission": images.Admission, "Args": args,
+		"Prometheus": prometheus, "Environment": o.Environment,
 	}); err != nil {
 		return nil, fmt.Errorf("write the overlay for pods: %w", err)
 	}
