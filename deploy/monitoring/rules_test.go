@@ -13,7 +13,7 @@ import (
 	"sigs.k8s.io/yaml"
 )
 
-var update = flag.Bool("update", false, "write operator/prometheusrule.yaml anew")
+var update = flag.Bool("update", false, "write what is made from the rules and dashboards anew")
 
 const runbooks = "../../docs/runbooks"
 

@@ -27,10 +27,11 @@ func TestOnARealAPIServer(t *testing.T) {
 		kubectl(t, c, "", "apply", "--server-side", "-f", file)
 	}
 	kubectl(t, c, "", "wait", "--for=condition=Established", "--timeout=30s", "crd", "--all")
-	for _, namespace := range []string{"sartor-system", "store", "second-system"} {
+	for _, namespace := range []string{"sartor-system", "store", "second-system", "grafana"} {
 		kubectl(t, c, "", "create", "namespace", namespace)
 	}
 	t.Run("every way to install is taken", func(t *testing.T) { installs(t, c) })
+	t.Run("all pods are taken where the namespace is restricted", func(t *testing.T) { restricted(t, c) })
 	t.Run("an upgrade leaves what the webhook wrote", func(t *testing.T) { upgrades(t, c) })
 
 	_, err := install.Run(t.Context(), c, install.Options{Progress: t.Output()})
@@ -51,17 +52,33 @@ func taken(t *testing.T, c *cluster.Cluster, what, manifests string) {
 	require.NoError(t, err, what)
 }
 
-func installs(t *testing.T, c *cluster.Cluster) {
-	for _, file := range examples(t, "sartor") {
-		taken(t, c, file, sartor(read(t, chart("sartor"), "examples", file)).manifests(t))
+// variants are all ways to install that deploy/ and the chart offer, by what they are called.
+func variants(t *testing.T) map[string]string {
+	t.Helper()
+	all := map[string]string{
+		"chart":                   sartor().manifests(t),
+		"chart with cert-manager": sartor("webhook: {certManager: {enabled: true}}").manifests(t),
+		"base":                    kustomize(t),
 	}
-	taken(t, c, "defaults", sartor().manifests(t))
-	taken(t, c, "cert-manager", sartor("webhook: {certManager: {enabled: true}}").manifests(t))
-	for _, components := range [][]string{nil, {"components/cert-manager", "components/limit-policy"}} {
-		taken(t, c, fmt.Sprint(components), kustomize(t, components...))
+	for _, file := range examples(t, "sartor") {
+		all["chart with "+file] = sartor(read(t, chart("sartor"), "examples", file)).manifests(t)
 	}
 	for _, overlay := range overlays(t) {
-		taken(t, c, overlay, kustomize(t, "overlays/"+overlay))
+		all[overlay] = kustomize(t, "overlays/"+overlay)
+	}
+	components := []string{
+		"overlays/production", "components/cert-manager", "components/limit-policy", "components/network-policy", "monitoring/operator", "monitoring/dashboards",
+	}
+	for _, component := range components {
+		all[component] = kustomize(t, component)
+	}
+	all["all components"] = kustomize(t, components...)
+	return all
+}
+
+func installs(t *testing.T, c *cluster.Cluster) {
+	for name, manifests := range variants(t) {
+		taken(t, c, name, manifests)
 	}
 }
 

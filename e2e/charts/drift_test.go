@@ -21,8 +21,9 @@ func TestTheChartIsWhatKustomizeBuilds(t *testing.T) {
 		"defaults":     {nil, ""},
 		"cert-manager": {[]string{"components/cert-manager"}, "webhook: {certManager: {enabled: true}}"},
 		"limit policy": {[]string{"components/limit-policy"}, "limitPolicy:\n" + indented(read(t, deploy, "components/limit-policy/limits.yaml"))},
-		// Without the rules, which are a Prometheus' own: it may watch several clusters.
-		"monitors": {[]string{"monitoring/operator"}, "serviceMonitor: {enabled: true}"},
+		"monitoring": {[]string{"monitoring/operator", "monitoring/dashboards"},
+			"monitoring: {serviceMonitor: {enabled: true}, prometheusRule: {enabled: true}, dashboards: {enabled: true}}"},
+		"network policy": {[]string{"components/network-policy"}, "networkPolicy: {egress: {enabled: true}}"},
 		"both": {[]string{"components/cert-manager", "components/limit-policy"},
 			"webhook: {certManager: {enabled: true}}\nlimitPolicy:\n" + indented(read(t, deploy, "components/limit-policy/limits.yaml"))},
 	}
@@ -73,12 +74,12 @@ func kustomizeForm(t *testing.T, manifests string) []object {
 		}
 	}
 	// Helm makes a release's namespace itself.
-	return common(t, slices.DeleteFunc(decode(t, manifests), func(o object) bool { return o.kind() == "Namespace" || o.kind() == "PrometheusRule" }))
+	return common(t, slices.DeleteFunc(decode(t, manifests), func(o object) bool { return o.kind() == "Namespace" }))
 }
 
 var hashedName = regexp.MustCompile(`^(sartor-.*)-[0-9a-z]{10}$`)
 
-// common is what has no order sorted, and a file's text without its comments.
+// common is what has no order sorted, and a file's text without what says nothing.
 func common(t *testing.T, objects []object) []object {
 	t.Helper()
 	slices.SortFunc(objects, func(a, b object) int { return strings.Compare(a.id(), b.id()) })
@@ -92,6 +93,12 @@ func common(t *testing.T, objects []object) []object {
 			var limits any
 			require.NoError(t, yaml.Unmarshal([]byte(text), &limits))
 			o.table("data")["limits.yaml"] = limits
+		}
+		for name, text := range o.table("data") {
+			if strings.HasSuffix(name, ".json") {
+				// What is last in a manifest ends without a newline.
+				o.table("data")[name] = strings.TrimSpace(text.(string))
+			}
 		}
 	}
 	return objects

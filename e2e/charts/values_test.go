@@ -33,15 +33,18 @@ func TestHelmHasNothingToSayAboutTheCharts(t *testing.T) {
 	}
 }
 
+// watched are values with all that there is for Prometheus and Grafana.
+const watched = "monitoring: {serviceMonitor: {enabled: true}, prometheusRule: {enabled: true}, dashboards: {enabled: true}}"
+
 // TestAPackagedChartIsWhole is about files that templates read, which a package may leave out.
 func TestAPackagedChartIsWhole(t *testing.T) {
 	c, err := loader.Load(chart("sartor"))
 	require.NoError(t, err)
 	packed, err := chartutil.Save(c, t.TempDir())
 	require.NoError(t, err)
-	unpacked := sartor()
+	unpacked := sartor(watched)
 	unpacked.chart = packed
-	require.Equal(t, sartor().manifests(t), unpacked.manifests(t))
+	require.Equal(t, sartor(watched).manifests(t), unpacked.manifests(t))
 }
 
 // TestTheSchemaKnowsEveryValue also says the reverse: it knows none that values.yaml does not explain.
@@ -95,6 +98,10 @@ func TestValuesThatCannotBeAreNamed(t *testing.T) {
 		"recommender: {extraArgs: [v=1]}":                {"at '/recommender/extraArgs/0'", "'v=1' does not match pattern"},
 		"recommender: {resources: {limits: {cpu: two}}}": {"at '/recommender/resources/limits/cpu'", "'two' does not match pattern"},
 		"name: Sartor":                                   {"at '/name'", "'Sartor' does not match pattern"},
+		"serviceMonitor: {enabled: true}":                {"additional properties 'serviceMonitor' not allowed"},
+		// No port would be every port.
+		"networkPolicy: {apiServer: {ports: []}}":            {"at '/networkPolicy/apiServer/ports'", "minItems: got 0, want 1"},
+		"networkPolicy: {egress: {prometheus: {ports: []}}}": {"at '/networkPolicy/egress/prometheus/ports'", "minItems: got 0, want 1"},
 		// What must be together, and what must not.
 		"prometheus: {address: http://p, envLabel: env}":     {`prometheus.envLabel is "env"`, "prometheus.environment is empty", "set it to this cluster's value"},
 		"prometheus: {address: http://p, environment: prod}": {`prometheus.environment is "prod"`, "prometheus.envLabel is empty", "such as env"},
@@ -138,10 +145,10 @@ func TestWhatTheChartPassesOnTheProgramsUnderstand(t *testing.T) {
 
 // TestTwoInstallationsShareNothing is about one that has another name and another namespace.
 func TestTwoInstallationsShareNothing(t *testing.T) {
-	second := sartor("name: second\ncrds: {install: false}\nupdaterLease: {enabled: false}\nwebhook: {configurationName: second}\nserviceMonitor: {enabled: true}")
+	second := sartor("name: second\ncrds: {install: false}\nupdaterLease: {enabled: false}\nwebhook: {configurationName: second}", watched)
 	second.name, second.namespace = "second", "second-system"
 	objects := decode(t, second.manifests(t))
-	first := ids(decode(t, sartor("serviceMonitor: {enabled: true}").manifests(t)))
+	first := ids(decode(t, sartor(watched).manifests(t)))
 	for _, o := range objects {
 		require.NotContains(t, first, o.id())
 		require.NotRegexp(t, "sartor-(recommender|admission|system|limit)", o.yaml(t), "a name of the first's in %s", o.id())

@@ -171,3 +171,41 @@ spec:
     matchLabels:
       {{- include "sartor.selector" . | nindent 6 }}
 {{- end }}
+
+{{/* Who may read a program's metrics: a rule of a NetworkPolicy, or none. */}}
+{{- define "sartor.metricsIngress" -}}
+{{- with .Values.networkPolicy.metrics }}
+# Prometheus. (The kubelet of the pod's own node may always probe.)
+- from:
+  {{- toYaml . | nindent 2 }}
+  ports:
+  - port: metrics
+    protocol: TCP
+{{- end }}
+{{- end }}
+
+{{/* Where both programs may connect to: the API server and DNS. */}}
+{{- define "sartor.egress" -}}
+# The API server: by the port of its Service or, where that is translated first, by its own.
+- ports:
+  {{- range .Values.networkPolicy.apiServer.ports }}
+  - port: {{ . }}
+    protocol: TCP
+  {{- end }}
+  {{- with .Values.networkPolicy.apiServer.peers }}
+  to:
+  {{- toYaml . | nindent 2 }}
+  {{- end }}
+- ports:
+  - port: 53
+    protocol: UDP
+  - port: 53
+    protocol: TCP
+{{- end }}
+
+{{/* A file of deploy/monitoring as it is for this installation, whose jobs and Deployments may have other names. A list of the
+context and the file's path. */}}
+{{- define "sartor.monitoringFile" -}}
+{{- $ := index . 0 -}}
+{{ regexReplaceAll "sartor-(recommender|admission)" ($.Files.Get (index . 1)) (printf "%s-${1}" $.Values.name) }}
+{{- end }}
