@@ -1,8 +1,8 @@
 # syntax=docker/dockerfile:1
 # Both programs' images, one target each, for every platform that Go and the base have:
 #   docker buildx build --target recommender --platform linux/amd64,linux/arm64 $(make -s image-args) -t REGISTRY/recommender:TAG --push .
-# What is compiled is what make build makes, to the byte, of the same commit with the same Go. The images hold the program and the
-# base's certificates, and run as nobody.
+# What is compiled is what make build makes, to the byte, of the same commit with the same Go. The images hold the program, the
+# base's certificates and, because the licences ask for it, the licences of all that the program is compiled of. They run as nobody.
 FROM --platform=$BUILDPLATFORM golang:1.26.8 AS build
 WORKDIR /src
 COPY go.mod go.sum ./
@@ -17,6 +17,7 @@ RUN CGO_ENABLED=0 GOOS=$TARGETOS GOARCH=$TARGETARCH go build -trimpath -buildvcs
     -o /out/ ./recommender ./admission
 
 FROM gcr.io/distroless/static-debian12:nonroot AS base
+COPY LICENSE third_party/licences.txt /licenses/
 USER 65532:65532
 
 FROM base AS recommender

@@ -6,7 +6,7 @@ LINT = $(GO) tool -modfile=$(CURDIR)/hack/tools/go.mod golangci-lint
 DEMO = bin/demo
 PHASE = hack/phase
 # Each has a go.mod of its own: see the end of DESIGN.md.
-MODULES = . e2e e2e/legal e2e/charts
+MODULES = . e2e e2e/legal e2e/charts hack/supply
 
 # What --version says; empty where this is no checkout. The date is the commit's, so that builds can be compared.
 VERSION ?= $(shell git describe --tags --dirty 2>/dev/null)
@@ -58,6 +58,7 @@ test: ## Lint, unit tests with the race detector, and the end-to-end tests; prin
 	@rm -f bin/phases
 	@$(PHASE) lint $(MAKE) --no-print-directory lint
 	@$(PHASE) unit $(MAKE) --no-print-directory unit
+	@$(PHASE) licences $(MAKE) --no-print-directory licences
 	@$(PHASE) legal $(MAKE) --no-print-directory legal
 	@$(PHASE) programs $(MAKE) --no-print-directory programs
 	@$(PHASE) charts $(MAKE) --no-print-directory charts
@@ -73,6 +74,10 @@ lint: ## golangci-lint on all modules, and go.mod files that are tidy
 .PHONY: unit
 unit: ## Unit tests of the programs, with the race detector
 	$(GO) test -race ./...
+
+.PHONY: licences
+licences: ## Hold the licences of all that is compiled into the programs to those that are allowed, and to third_party/
+	cd hack/supply && $(GO) run ./cmd/licences && $(GO) run ./cmd/licences -tests
 
 .PHONY: legal
 legal: ## Hold patched pods to Kubernetes' own defaults, LimitRanger and validation (some 30 s; the first time it compiles some minutes)
@@ -99,11 +104,12 @@ charts: ## Charts and overlays: rendered, compared with each other and with gold
 	cd e2e/charts && $(GO) test -race -count=1 -timeout 15m .
 
 .PHONY: update-golden
-update-golden: ## Write golden files and docs/flags.md anew; read the diff before you commit it
+update-golden: ## Write golden files, docs/flags.md and third_party/ anew; read the diff before you commit it
 	$(GO) test ./recommender/loop -update
 	$(GO) test ./recommender/explain -update
 	$(GO) test ./admission/validation -update
 	$(GO) test ./deploy/monitoring -update
+	cd hack/supply && $(GO) run ./cmd/licences -write
 	cp deploy/crds/vpa-v1-crd-gen.yaml deploy/charts/sartor/files/crds.yaml
 	cd e2e/charts && $(GO) test . -run 'TestExamplesReadLikeDocuments|TestEverythingThatCanBeSet' -update
 	cd e2e && $(GO) test ./scenarios -run 'TestWhatKubectlTells|TestNoPodIsHurt' -update

@@ -47,3 +47,22 @@ func TestImagesAreCompiledByAGoThatMayCompileThem(t *testing.T) {
 	require.NotNil(t, least)
 	require.Regexp(t, ` golang:`+regexp.QuoteMeta(string(least[1]))+`\.[1-9]\d* AS build\n`, string(dockerfile))
 }
+
+// Every licence of what is compiled in asks that its text goes with each copy, and so with each image.
+func TestImagesHoldTheLicencesOfWhatTheyAreMadeOf(t *testing.T) {
+	dockerfile, err := os.ReadFile("../Dockerfile")
+	require.NoError(t, err)
+	ignored, err := os.ReadFile("../.dockerignore")
+	require.NoError(t, err)
+	// The stage base is both images'.
+	_, base, found := strings.Cut(string(dockerfile), " AS base\n")
+	require.True(t, found)
+	base, _, found = strings.Cut(base, "\nFROM ")
+	require.True(t, found)
+	require.Contains(t, base, "COPY LICENSE third_party/licences.txt /licenses/")
+	for _, path := range []string{"LICENSE", "third_party/licences.txt"} {
+		require.FileExists(t, "../"+path)
+		require.Contains(t, string(ignored), "\n!"+path+"\n")
+	}
+	require.Equal(t, 2, strings.Count(string(dockerfile), "\nFROM base AS "))
+}
