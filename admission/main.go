@@ -45,10 +45,12 @@ tells the API server about them.`,
 			if err := o.validate(); err != nil {
 				return err
 			}
+			log := logging.New(cmd.ErrOrStderr(), o.logging)
+			logging.Install(log)
 			if idle := flags.Idle(cmd.Flags()); len(idle) > 0 {
-				logging.New(cmd.ErrOrStderr(), o.logging).Info("flags without effect here are set", "flags", idle)
+				log.Info("flags without effect here are set", "flags", idle)
 			}
-			return run(cmd.Context(), o, cmd.ErrOrStderr())
+			return run(cmd.Context(), o, log)
 		},
 	}
 	c.SetGlobalNormalizationFunc(flags.Dashes)

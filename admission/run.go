@@ -5,7 +5,6 @@ import (
 	"crypto/tls"
 	"errors"
 	"fmt"
-	"io"
 	"net"
 	"net/http"
 	"net/http/pprof"
@@ -26,7 +25,6 @@ import (
 	"github.com/sartor-vpa/sartor/admission/validation"
 	"github.com/sartor-vpa/sartor/admission/webhook"
 	"github.com/sartor-vpa/sartor/pkg/apiserver"
-	"github.com/sartor-vpa/sartor/pkg/logging"
 	"github.com/sartor-vpa/sartor/pkg/target"
 	"github.com/sartor-vpa/sartor/pkg/version"
 )
@@ -36,10 +34,7 @@ import (
 const grace = 30 * time.Second
 
 // run constructs the program and runs it until ctx ends, and then until the last review is answered.
-func run(ctx context.Context, o *options, logs io.Writer) error {
-	log := logging.New(logs, o.logging)
-	logging.Install(log)
-
+func run(ctx context.Context, o *options, log logr.Logger) error {
 	config, err := o.apiserver.Config("sartor-admission")
 	if err != nil {
 		return err

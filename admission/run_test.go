@@ -15,7 +15,10 @@ import (
 	"testing"
 	"time"
 
+	"github.com/go-logr/logr"
+	"github.com/prometheus/client_golang/prometheus"
 	"github.com/stretchr/testify/require"
+	ctrlmetrics "sigs.k8s.io/controller-runtime/pkg/metrics"
 
 	"github.com/sartor-vpa/sartor/admission/certs"
 )
@@ -78,8 +81,12 @@ func review(t *testing.T, client *http.Client, url, resource, object string) str
 	return string(text)
 }
 
-// One program runs in this process, as elsewhere: its log and its metrics are the process's.
+// One program runs in this process at a time, as elsewhere: its metrics are the process's.
 func TestWithoutAnAPIServerItIsAliveNotReadyAndAnswersUntilItsTimeIsOver(t *testing.T) {
+	registry := ctrlmetrics.Registry
+	t.Cleanup(func() { ctrlmetrics.Registry = registry })
+	ctrlmetrics.Registry = prometheus.NewRegistry() // so that the test may run again
+
 	o := defaultOptions()
 	o.apiserver.Kubeconfig = filepath.Join(t.TempDir(), "kubeconfig")
 	require.NoError(t, os.WriteFile(o.apiserver.Kubeconfig, []byte(strings.ReplaceAll(kubeconfig, "ADDRESS", freeAddress(t))), 0o600))
@@ -90,7 +97,7 @@ func TestWithoutAnAPIServerItIsAliveNotReadyAndAnswersUntilItsTimeIsOver(t *test
 
 	ctx, stop := context.WithCancel(t.Context())
 	ended := make(chan error, 1)
-	go func() { ended <- run(ctx, o, io.Discard) }()
+	go func() { ended <- run(ctx, o, logr.Discard()) }()
 	require.Eventually(t, func() bool {
 		response, err := client.Get("https://" + reviews)
 		return err == nil && response.Body.Close() == nil
