@@ -9,7 +9,8 @@ import (
 
 // Containers is how many containers run now, by namespace; nil where that cannot be known: where the filters match in remote
 // read alone, or they are more than the server counts.
-func (s *Server) Containers(ctx context.Context) (map[string]int, error) {
+func (s *Server) Containers(ctx context.Context) (containers map[string]int, err error) {
+	defer s.veil.cover(&err)
 	v := s.seen.Load()
 	if v.hidden {
 		return nil, nil
@@ -28,7 +29,7 @@ func (s *Server) Containers(ctx context.Context) (map[string]int, error) {
 	if err != nil {
 		return nil, fmt.Errorf("counting containers: %w", err)
 	}
-	containers := make(map[string]int, len(rows))
+	containers = make(map[string]int, len(rows))
 	for _, r := range rows {
 		containers[r.labels[of.Namespace]] = int(min(max(r.value, 0), 1<<30))
 	}

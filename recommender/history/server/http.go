@@ -34,6 +34,7 @@ func (s *Server) post(ctx context.Context, path string, header http.Header, body
 		defer cancel()
 		return nil, fmt.Errorf("asking %s: %w", s.name, s.network(ctx, err))
 	}
+	s.veil.saw(response.Request)
 	response.Body = &answer{ReadCloser: response.Body, s: s, ctx: ctx, cancel: cancel}
 	if err := s.refusal(response); err != nil {
 		response.Body.Close()

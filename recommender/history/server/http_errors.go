@@ -114,14 +114,15 @@ var passing = []struct {
 	what *regexp.Regexp
 	with string
 }{
-	{regexp.MustCompile(`\S+:\d+->`), ""},                                                // our own port
-	{regexp.MustCompile(`query="(?:[^"\\]|\\.)*"`), "query=…"},                           // our own, which VictoriaMetrics repeats before its words
-	{regexp.MustCompile(`stream ID \d+; `), ""},                                          // HTTP/2
-	{regexp.MustCompile(`LastStreamID=\d+`), "LastStreamID=…"},                           // HTTP/2
-	{regexp.MustCompile(`current time \S+ is `), "it is "},                               // a certificate
-	{regexp.MustCompile(`\b\d{4}-\d\d-\d\d[T ]\d\d:\d\d:\d\d\S*`), "…"},                  // a time
-	{regexp.MustCompile(`\b\d{10,}(\.\d+)?\b`), "…"},                                     // one, too
-	{regexp.MustCompile(`(?i)\b(trace|request|span)[-_ ]?id[=:" ]+[-\w]+`), "${1} id …"}, // theirs
+	{regexp.MustCompile(`\S+:\d+->`), ""},                                                                           // our own port
+	{regexp.MustCompile(`query="(?:[^"\\]|\\.)*"`), "query=…"},                                                      // our own, which VictoriaMetrics repeats before its words
+	{regexp.MustCompile(`failed to parse Location header "(?:[^"\\]|\\.)*": .*`), "it redirects to what is no URL"}, // which may repeat what was sent
+	{regexp.MustCompile(`stream ID \d+; `), ""},                                                                     // HTTP/2
+	{regexp.MustCompile(`LastStreamID=\d+`), "LastStreamID=…"},                                                      // HTTP/2
+	{regexp.MustCompile(`current time \S+ is `), "it is "},                                                          // a certificate
+	{regexp.MustCompile(`\b\d{4}-\d\d-\d\d[T ]\d\d:\d\d:\d\d\S*`), "…"},                                             // a time
+	{regexp.MustCompile(`\b\d{10,}(\.\d+)?\b`), "…"},                                                                // one, too
+	{regexp.MustCompile(`(?i)\b(trace|request|span)[-_ ]?id[=:" ]+[-\w]+`), "${1} id …"},                            // theirs
 }
 
 // steady is s on one line, without what differs each time.

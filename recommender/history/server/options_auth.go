@@ -41,7 +41,7 @@ func (a *Auth) addFlags(fs *pflag.FlagSet) {
 // hidden stands for secrets in messages.
 type hidden struct{}
 
-func (hidden) String() string { return "(not shown)" }
+func (hidden) String() string { return notShown }
 
 // checks are what must hold of the flags beside the given file.
 func (a *Auth) checks(file string) []flags.Check {
@@ -98,7 +98,7 @@ func (o *Options) httpConfig() (config.HTTPClientConfig, error) {
 	if o.HTTPConfigFile != "" {
 		loaded, _, err := config.LoadHTTPConfigFile(o.HTTPConfigFile)
 		if err != nil {
-			return config.HTTPClientConfig{}, fmt.Errorf("--prometheus-http-config=%q: %w", o.HTTPConfigFile, err)
+			return config.HTTPClientConfig{}, fmt.Errorf("--prometheus-http-config=%q: %w", o.HTTPConfigFile, unreadable(err))
 		}
 		return *loaded, nil
 	}

@@ -63,7 +63,7 @@ func isStep(d time.Duration) bool {
 
 // redacted is an address that is no URL as messages may show it.
 func redacted(address string) string {
-	if strings.Contains(address, "@") {
+	if strings.ContainsAny(address, "@?#") {
 		return "(not shown: it may hold a password)"
 	}
 	return address

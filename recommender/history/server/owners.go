@@ -14,6 +14,7 @@ import (
 
 // Owners asks kube-state-metrics' series who owned the pods of namespaces during span.
 func (s *Server) Owners(ctx context.Context, namespaces []string, span history.Interval) (known *owners.Links, err error) {
+	defer s.veil.cover(&err)
 	v := s.seen.Load()
 	if v.namespaces == "" {
 		return nil, nil

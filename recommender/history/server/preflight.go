@@ -31,7 +31,8 @@ type view struct {
 }
 
 // Prepare finds out what the server offers, and whether it has any series under the filters.
-func (s *Server) Prepare(ctx context.Context) error {
+func (s *Server) Prepare(ctx context.Context) (err error) {
+	defer s.veil.cover(&err)
 	v, err := s.look(ctx)
 	if err != nil {
 		return fmt.Errorf("looking for history: %w", err)
@@ -130,7 +131,7 @@ func (s *Server) lookAround(ctx context.Context, v *view) {
 		{"others of the same names", s.findOthers},
 	} {
 		if err := one.find(ctx, v, at); err != nil {
-			s.say(one.what, "Not all could be found out about history, which is read without it", "what", one.what, "reason", err.Error())
+			s.say(one.what, "Not all could be found out about history, which is read without it", "what", one.what, "reason", s.veil.over(err.Error()))
 		}
 	}
 }

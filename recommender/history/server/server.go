@@ -27,6 +27,7 @@ type Server struct {
 	client  *http.Client
 	limiter *rate.Limiter
 	metrics *metrics
+	veil    *veil
 	log     logr.Logger
 	now     func() time.Time
 	// seen is what Prepare found.
@@ -48,7 +49,7 @@ func New(client *http.Client, o Options, log logr.Logger, r prometheus.Registere
 	shown := url.URL{Scheme: base.Scheme, Host: base.Host, Path: base.Path}
 	return &Server{
 		options: o, base: base, name: shown.String(), client: client, limiter: rate.NewLimiter(rate.Limit(o.QPS), 1),
-		metrics: newMetrics(r), log: log, now: time.Now, said: map[string]string{},
+		metrics: newMetrics(r), veil: newVeil(&o), log: log, now: time.Now, said: map[string]string{},
 	}, nil
 }
 
