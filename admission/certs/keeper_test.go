@@ -355,7 +355,23 @@ func TestTheConfigurationDecidesReadinessOnlyWhenItCanBeRead(t *testing.T) {
 	none := installed()[1].(*admissionregistrationv1.MutatingWebhookConfiguration)
 	none.Webhooks = none.Webhooks[:1]
 	require.NoError(t, c.Create(t.Context(), none))
-	require.ErrorContains(t, k.look(t.Context(), epoch), "has the Service sartor-system/sartor-admission")
+	require.ErrorContains(t, k.look(t.Context(), epoch), "the webhook configuration vpa-webhook-config calls the Service sartor-system/somebody-elses, and no entry of it the Service sartor-system/sartor-admission")
+}
+
+func TestItSaysWhoIsCalledInItsPlace(t *testing.T) {
+	service := func(namespace, name string) admissionregistrationv1.MutatingWebhook {
+		return admissionregistrationv1.MutatingWebhook{ClientConfig: admissionregistrationv1.WebhookClientConfig{
+			Service: &admissionregistrationv1.ServiceReference{Namespace: namespace, Name: name},
+		}}
+	}
+	byURL := admissionregistrationv1.MutatingWebhook{ClientConfig: admissionregistrationv1.WebhookClientConfig{URL: new("https://10.0.0.1:8000")}}
+	for want, hooks := range map[string][]admissionregistrationv1.MutatingWebhook{
+		"nobody":                                    nil,
+		"the Service kube-system/vpa-webhook":       {service("kube-system", "vpa-webhook"), service("kube-system", "vpa-webhook")},
+		"https://10.0.0.1:8000 and the Service a/b": {byURL, service("a", "b")},
+	} {
+		require.Equal(t, want, callees(hooks))
+	}
 }
 
 func TestMetricsTellTheLeafsEndAndWhetherItIsOfUse(t *testing.T) {

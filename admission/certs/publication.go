@@ -1,10 +1,13 @@
 package certs
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
+	"slices"
+	"strings"
 
 	"github.com/go-logr/logr"
 	admissionregistrationv1 "k8s.io/api/admissionregistration/v1"
@@ -60,10 +63,30 @@ func (p publication) read(ctx context.Context) (entries, error) {
 		}
 	}
 	if len(found.ours) == 0 {
-		return entries{}, fmt.Errorf("%w: no entry of the webhook configuration %s has the Service %s", errNotOurs, p.configuration, p.service)
+		return entries{}, fmt.Errorf("%w: the webhook configuration %s calls %s, and no entry of it the Service %s; only one admission controller can be registered in it, and docs/migration.md says how to change from one to the other",
+			errNotOurs, p.configuration, callees(configuration.Webhooks), p.service)
 	}
 	found.sum()
 	return found, nil
+}
+
+// callees are whom the entries call, each once: upstream's admission controller, for one, which registers itself under
+// the same name whenever it starts.
+func callees(hooks []admissionregistrationv1.MutatingWebhook) string {
+	var all []string
+	for i := range hooks {
+		var callee string
+		switch to := hooks[i].ClientConfig; {
+		case to.Service != nil:
+			callee = "the Service " + to.Service.Namespace + "/" + to.Service.Name
+		case to.URL != nil:
+			callee = *to.URL
+		}
+		if !slices.Contains(all, callee) {
+			all = append(all, callee)
+		}
+	}
+	return cmp.Or(strings.Join(all, " and "), "nobody")
 }
 
 func (e *entries) sum() {
