@@ -165,8 +165,8 @@ func (p *probe) ServeHTTP(w http.ResponseWriter, _ *http.Request) {
 func (o *options) handlers(alive, ready, explainer http.Handler) map[string]http.Handler {
 	handlers := map[string]http.Handler{"/healthz": alive, "/health-check": alive, "/readyz": ready, explain.Path: explainer}
 	if o.profiling {
+		// Not cmdline: it may hold the password of Prometheus, and whoever reaches metrics would read it.
 		handlers["/debug/pprof/"] = http.HandlerFunc(pprof.Index)
-		handlers["/debug/pprof/cmdline"] = http.HandlerFunc(pprof.Cmdline)
 		handlers["/debug/pprof/profile"] = http.HandlerFunc(pprof.Profile)
 		handlers["/debug/pprof/symbol"] = http.HandlerFunc(pprof.Symbol)
 		handlers["/debug/pprof/trace"] = http.HandlerFunc(pprof.Trace)

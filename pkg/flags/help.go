@@ -12,8 +12,10 @@ import (
 // Columns is the width that help is written for.
 const Columns = 100
 
-// GroupHelp makes the help of c, and of its subcommands, show flags in groups, each with type and default.
+// GroupHelp makes the help of c, and of its subcommands, show flags in groups, each with type and default; and errors of
+// their command lines show no values.
 func GroupHelp(c *cobra.Command) {
+	c.SetFlagErrorFunc(withoutValues)
 	c.SetUsageFunc(func(c *cobra.Command) error {
 		_, err := io.WriteString(c.OutOrStderr(), usage(c))
 		return err

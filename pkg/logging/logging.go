@@ -22,13 +22,18 @@ const (
 	FormatConsole = "console"
 )
 
-// maxVerbosity is the lowest level of zap's, which are bytes.
-const maxVerbosity = 127
+const (
+	// maxVerbosity is the lowest level of zap's, which are bytes.
+	maxVerbosity = 127
+	// mostShown is the highest level that is written, whatever is asked for. From 8 on client-go writes requests and answers
+	// whole: the key of the webhook's certificate authority, and what is secret in the environment of pods.
+	mostShown = 7
+)
 
 // Options says how much is logged, and in which form.
 type Options struct {
 	// Verbosity is the highest level that is written: 0 is what an operator needs, 1 and above are
-	// for looking closer, as in klog.
+	// for looking closer, as in klog. Above 7 nothing is added.
 	Verbosity int
 	// Format is FormatJSON (one object a line) or FormatConsole (for people).
 	Format string
@@ -73,6 +78,6 @@ func New(w io.Writer, o Options) logr.Logger {
 		encoder = zapcore.NewConsoleEncoder(cfg)
 	}
 	// zapr maps V(n) to zap level -n.
-	level := zapcore.Level(-o.Verbosity)
+	level := zapcore.Level(-min(o.Verbosity, mostShown))
 	return zapr.NewLogger(zap.New(zapcore.NewCore(encoder, zapcore.Lock(zapcore.AddSync(w)), level)))
 }
