@@ -50,3 +50,11 @@ func TestTheNotesSayWhatIsInstalledAndWhatIsNot(t *testing.T) {
 	require.Contains(t, notes, "There is no webhook")
 	require.NotContains(t, strings.Split(notes, "There is no webhook")[0], "rollout status")
 }
+
+// TestTheNotesShowNoSecretOfTheAddress: they are in the log of whatever installs the chart.
+func TestTheNotesShowNoSecretOfTheAddress(t *testing.T) {
+	_, notes, err := sartor("prometheus: {address: 'http://prometheus:9090/select?token=s3cret'}").render()
+	require.NoError(t, err)
+	require.Contains(t, notes, "reads history from http://prometheus:9090/select.")
+	require.NotContains(t, notes, "s3cret")
+}

@@ -103,18 +103,22 @@ func TestValuesThatCannotBeAreNamed(t *testing.T) {
 		"networkPolicy: {apiServer: {ports: []}}":            {"at '/networkPolicy/apiServer/ports'", "minItems: got 0, want 1"},
 		"networkPolicy: {egress: {prometheus: {ports: []}}}": {"at '/networkPolicy/egress/prometheus/ports'", "minItems: got 0, want 1"},
 		// What must be together, and what must not.
-		"prometheus: {address: http://p, envLabel: env}":     {`prometheus.envLabel is "env"`, "prometheus.environment is empty", "set it to this cluster's value"},
-		"prometheus: {address: http://p, environment: prod}": {`prometheus.environment is "prod"`, "prometheus.envLabel is empty", "such as env"},
-		"prometheus: {envLabel: env, environment: prod}":     {"prometheus.address is empty", "such as http://prometheus.monitoring.svc:9090"},
-		"recommender: {shards: 2}":                           {"recommender.shards is 2 and recommender.replicas is 1", "set recommender.replicas to 2 or more"},
-		"admission: {replicas: 1}":                           {"admission.podDisruptionBudget.minAvailable is 1 and admission.replicas is 1", "no node drained", "admission.podDisruptionBudget.enabled to false"},
-		"admission: {priorityClass: {name: platform}}":       {`admission.priorityClass.name is "platform"`, "set create to false"},
+		"prometheus: {address: http://p, envLabel: env}":               {`prometheus.envLabel is "env"`, "prometheus.environment is empty", "set it to this cluster's value"},
+		"prometheus: {address: http://p, environment: prod}":           {`prometheus.environment is "prod"`, "prometheus.envLabel is empty", "such as env"},
+		"prometheus: {envLabel: env, environment: prod}":               {"prometheus.address is empty", "such as http://prometheus.monitoring.svc:9090"},
+		"prometheus: {address: 'http://u:s3cret@p'}":                   {"prometheus.address has a user before its host", "prometheus.httpConfigSecret"},
+		"recommender: {extraArgs: [--password=s3cret]}":                {"recommender.extraArgs has --password,", "prometheus.httpConfigSecret"},
+		"recommender: {extraArgs: [--prometheus-bearer-token=s3cret]}": {"recommender.extraArgs has --prometheus-bearer-token,"},
+		"recommender: {shards: 2}":                                     {"recommender.shards is 2 and recommender.replicas is 1", "set recommender.replicas to 2 or more"},
+		"admission: {replicas: 1}":                                     {"admission.podDisruptionBudget.minAvailable is 1 and admission.replicas is 1", "no node drained", "admission.podDisruptionBudget.enabled to false"},
+		"admission: {priorityClass: {name: platform}}":                 {`admission.priorityClass.name is "platform"`, "set create to false"},
 	}
 	for values, parts := range cases {
 		refusal := sartor(values).refusal(t)
 		for _, part := range parts {
 			require.Contains(t, refusal, part, values)
 		}
+		require.NotContains(t, refusal, "s3cret", values)
 	}
 }
 
