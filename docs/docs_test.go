@@ -12,17 +12,21 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// testsOfTheTree are the names of all tests in both modules.
-func testsOfTheTree(t *testing.T) map[string]bool {
-	names := map[string]bool{}
+// testsOfTheTree are the names of all tests, by the folders in which they are, with "" for anywhere.
+func testsOfTheTree(t *testing.T) map[string]map[string]bool {
+	names := map[string]map[string]bool{"": {}}
 	declared := regexp.MustCompile(`(?m)^func ((?:Test|Fuzz)\w+)\(`)
 	err := filepath.WalkDir("..", func(path string, _ fs.DirEntry, err error) error {
 		if err != nil || !strings.HasSuffix(path, "_test.go") {
 			return err
 		}
 		text, err := os.ReadFile(path)
+		folder := strings.TrimPrefix(filepath.ToSlash(filepath.Dir(path)), "../")
+		if names[folder] == nil {
+			names[folder] = map[string]bool{}
+		}
 		for _, m := range declared.FindAllSubmatch(text, -1) {
-			names[string(m[1])] = true
+			names[folder][string(m[1])], names[""][string(m[1])] = true, true
 		}
 		return err
 	})
@@ -30,13 +34,36 @@ func testsOfTheTree(t *testing.T) map[string]bool {
 	return names
 }
 
+// A row names its tests as `folder`: `Test...`, `Test...`; `folder`: and so on.
 func TestEveryDifferenceAndFaultNamesTestsThatExist(t *testing.T) {
 	tests := testsOfTheTree(t)
+	token := regexp.MustCompile("`([^`]+)`")
 	for _, file := range []string{"differences.md", "faults.md"} {
 		text, err := os.ReadFile(file)
 		require.NoError(t, err)
-		for _, name := range regexp.MustCompile(`\b(Test|Fuzz)\w+`).FindAllString(string(text), -1) {
-			require.True(t, tests[name], "%s, in %s", name, file)
+		for line := range strings.Lines(string(text)) {
+			folder, cells := "", strings.Split(line, " | ")
+			for _, m := range token.FindAllStringSubmatch(cells[len(cells)-1], -1) {
+				switch {
+				case regexp.MustCompile(`^(Test|Fuzz)\w+$`).MatchString(m[1]):
+					require.True(t, tests[folder][m[1]], "%s is no test of %q, in %s: %s", m[1], folder, file, line)
+				case tests[m[1]] != nil:
+					folder = m[1]
+				}
+			}
+		}
+	}
+}
+
+// A fault without a test is told as one.
+func TestEveryFaultNamesATest(t *testing.T) {
+	text, err := os.ReadFile("faults.md")
+	require.NoError(t, err)
+	rows := regexp.MustCompile(`(?m)^\| [^-].*\|$`).FindAllString(string(text), -1)
+	require.Greater(t, len(rows), 50)
+	for _, row := range rows {
+		if !strings.HasPrefix(row, "| fault |") && !strings.Contains(row, "| no test; ") {
+			require.Regexp(t, "`(Test|Fuzz)\\w+`", row)
 		}
 	}
 }
@@ -72,7 +99,7 @@ func TestTroubleshootingQuotesThePrograms(t *testing.T) {
 }
 
 func TestLinksLeadSomewhere(t *testing.T) {
-	for _, file := range []string{"../README.md", "../DESIGN.md", "../CHANGELOG.md", "../SECURITY.md", "concepts.md", "differences.md", "faults.md", "troubleshooting.md", "runbooks/README.md", "../deploy/monitoring/README.md"} {
+	for _, file := range []string{"../README.md", "../DESIGN.md", "../CHANGELOG.md", "../SECURITY.md", "concepts.md", "differences.md", "faults.md", "migration.md", "troubleshooting.md", "runbooks/README.md", "../deploy/monitoring/README.md"} {
 		text, err := os.ReadFile(file)
 		require.NoError(t, err)
 		for _, m := range regexp.MustCompile(`\]\(([^)#:]+)\)`).FindAllStringSubmatch(string(text), -1) {
