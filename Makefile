@@ -43,6 +43,10 @@ $(DEMO):
 build: ## Compile both programs into bin/, static, and the same to the byte wherever the same Go compiles this commit
 	CGO_ENABLED=0 $(GO) build -trimpath -buildvcs=false -ldflags '$(LDFLAGS)' -o bin/ ./recommender ./admission
 
+.PHONY: sbom
+sbom: build ## Write bin/*.cdx.json: what each program in bin/ is compiled of, with versions, sums and licences (CycloneDX)
+	cd hack/supply && $(GO) run ./cmd/sbom -version '$(VERSION)' -commit '$(COMMIT)' -date '$(DATE)' ../../bin/recommender ../../bin/admission
+
 .PHONY: image-args
 image-args: ## Print what docker build has to be told: see Dockerfile
 	@echo --build-arg VERSION=$(VERSION) --build-arg COMMIT=$(COMMIT) --build-arg DATE=$(DATE)
@@ -59,6 +63,8 @@ test: ## Lint, unit tests with the race detector, and the end-to-end tests; prin
 	@$(PHASE) lint $(MAKE) --no-print-directory lint
 	@$(PHASE) unit $(MAKE) --no-print-directory unit
 	@$(PHASE) licences $(MAKE) --no-print-directory licences
+	@$(PHASE) vulnerabilities $(MAKE) --no-print-directory vulnerabilities
+	@$(PHASE) supply $(MAKE) --no-print-directory supply
 	@$(PHASE) legal $(MAKE) --no-print-directory legal
 	@$(PHASE) programs $(MAKE) --no-print-directory programs
 	@$(PHASE) charts $(MAKE) --no-print-directory charts
@@ -78,6 +84,15 @@ unit: ## Unit tests of the programs, with the race detector
 .PHONY: licences
 licences: ## Hold the licences of all that is compiled into the programs to those that are allowed, and to third_party/
 	cd hack/supply && $(GO) run ./cmd/licences && $(GO) run ./cmd/licences -tests
+
+.PHONY: vulnerabilities
+VULNDB ?= https://vuln.go.dev
+vulnerabilities: ## Ask VULNDB whether what ships calls what is vulnerable; VULNERABILITIES=required fails if it cannot be reached
+	cd hack/supply && $(GO) run ./cmd/vulnerabilities -db '$(VULNDB)'
+
+.PHONY: supply
+supply: ## Tests of these checks, of the bill of materials, and that a build is the same wherever it is made (some 2 minutes)
+	cd hack/supply && $(GO) test -race -count=1 ./...
 
 .PHONY: legal
 legal: ## Hold patched pods to Kubernetes' own defaults, LimitRanger and validation (some 30 s; the first time it compiles some minutes)
