@@ -48,7 +48,7 @@ with kubectl describe vpa, and step by step with recommender explain.`,
 	cmd.SetGlobalNormalizationFunc(flags.Dashes)
 	flags.GroupHelp(cmd)
 	o.addFlags(cmd.Flags())
-	cmd.AddCommand(newExplainCommand())
+	cmd.AddCommand(newExplainCommand(), newReplayCommand())
 	return cmd
 }
 

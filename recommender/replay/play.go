@@ -43,9 +43,11 @@ type outcome struct {
 // look is one moment of a plot.
 type look struct {
 	at time.Time
-	// used is the largest that any pod used in it, Unknown where that is not known; asks are what pods then had.
+	// used is the largest that any pod used in it, Unknown where that is not known.
 	used [len(usage.Resources)]int64
-	asks asks
+	// targets are what was recommended then, asks what pods had.
+	targets targets
+	asks    asks
 }
 
 // play goes through the scene's time under an adviser. It returns what came of each container.
@@ -64,7 +66,7 @@ func (s *scene) play(a adviser) []outcome {
 				outcomes[i].move(&told[i])
 			}
 			if s.options.Plots {
-				outcomes[i].looks = append(outcomes[i].looks, look{at: from, used: [...]int64{Unknown, Unknown}, asks: given[i]})
+				outcomes[i].looks = append(outcomes[i].looks, look{at: from, used: [...]int64{Unknown, Unknown}, targets: told[i], asks: given[i]})
 			}
 		}
 		for i := range s.Tracks {

@@ -3,7 +3,6 @@ package replay
 import (
 	"fmt"
 	"io"
-	"math"
 	"strings"
 	"time"
 	"unicode"
@@ -27,6 +26,16 @@ type column struct {
 	width   int
 	cell    func(m *Measures, r usage.Resource) string
 }
+
+// text is the column's cell; - where nothing was covered.
+func (c *column) text(m *Measures, r usage.Resource) string {
+	if m.Coverage == 0 {
+		return "-"
+	}
+	return c.cell(m, r)
+}
+
+var titles = [...]string{usage.CPU: "CPU (cores)", usage.Memory: "MEMORY (MiB)"}
 
 func both(heading string) [len(usage.Resources)]string {
 	return [...]string{usage.CPU: heading, usage.Memory: heading}
@@ -96,7 +105,7 @@ func headline(r *Report) string {
 
 // resource writes a table of one resource, if any of it is known.
 func (t *table) resource(r *Report, kind usage.Resource) {
-	head := padded(map[usage.Resource]string{usage.CPU: "CPU (cores)", usage.Memory: "MEMORY (MiB)"}[kind], nameWidth) + " " + padded("POLICY", policyWidth)
+	head := padded(titles[kind], nameWidth) + " " + padded("POLICY", policyWidth)
 	for _, c := range tableColumns {
 		head += fmt.Sprintf("%*s", c.width, c.heading[kind])
 	}
@@ -139,13 +148,9 @@ func (t *table) rows(title string, outcomes []Outcome, kind usage.Resource) {
 		}
 		line := padded(title, nameWidth) + " " + padded(printable(outcomes[i].Policy), policyWidth)
 		for _, c := range tableColumns {
-			cell := "-"
-			if m.Coverage > 0 {
-				cell = c.cell(m, kind)
-			}
-			line += fmt.Sprintf("%*s", c.width, cell)
+			line += fmt.Sprintf("%*s", c.width, c.text(m, kind))
 		}
-		t.line(line + fmt.Sprintf("%6s", fmt.Sprintf("%.0f%%", math.Floor(100*m.Coverage))))
+		t.line(line + fmt.Sprintf("%6s", coverText(m)))
 		title = ""
 	}
 }

@@ -78,6 +78,10 @@ func (t *Track) grow(minutes int) {
 	}
 }
 
+func byPod(a, b Track) int {
+	return cmp.Or(cmp.Compare(a.Pod, b.Pod), cmp.Compare(a.Container, b.Container))
+}
+
 // scene is a workload, sorted, and the time that it is about.
 type scene struct {
 	*Workload
@@ -93,7 +97,7 @@ type scene struct {
 
 func newScene(w *Workload, o *Options) *scene {
 	s := &scene{Workload: w, options: o}
-	slices.SortStableFunc(w.Tracks, func(a, b Track) int { return cmp.Or(cmp.Compare(a.Pod, b.Pod), cmp.Compare(a.Container, b.Container)) })
+	slices.SortStableFunc(w.Tracks, byPod)
 	for i := range w.Tracks {
 		t := &w.Tracks[i]
 		s.containers = append(s.containers, t.Container)
