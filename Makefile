@@ -18,7 +18,7 @@ LDFLAGS = -s -w -X $(ABOUT).number=$(VERSION) -X $(ABOUT).commit=$(COMMIT) -X $(
 .PHONY: help
 help: ## Print this
 	@echo "Sartor: a VPA recommender and admission webhook. Targets:"
-	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / {printf "  make %-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / {printf "  make %-16s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 ##### See it
 
@@ -45,7 +45,7 @@ build: ## Compile both programs into bin/, static, and the same to the byte wher
 
 .PHONY: sbom
 sbom: build ## Write bin/*.cdx.json: what each program in bin/ is compiled of, with versions, sums and licences (CycloneDX)
-	cd hack/supply && $(GO) run ./cmd/sbom -version '$(VERSION)' -commit '$(COMMIT)' -date '$(DATE)' ../../bin/recommender ../../bin/admission
+	cd hack/supply && GOOS= GOARCH= $(GO) run ./cmd/sbom -version '$(VERSION)' -commit '$(COMMIT)' -date '$(DATE)' ../../bin/recommender ../../bin/admission
 
 .PHONY: image-args
 image-args: ## Print what docker build has to be told: see Dockerfile
@@ -93,6 +93,10 @@ vulnerabilities: ## Ask VULNDB whether what ships calls what is vulnerable; VULN
 .PHONY: supply
 supply: ## Tests of these checks, of the bill of materials, and that a build is the same wherever it is made (some 2 minutes)
 	cd hack/supply && $(GO) test -race -count=1 ./...
+
+.PHONY: reproducible
+reproducible: ## Build it anew in other folders, with an empty cache of the compiler, and compare the bytes (some 10 minutes)
+	cd hack/supply && SARTOR_COLD_CACHE=1 $(GO) test -count=1 -v -timeout 60m ./reproducible
 
 .PHONY: legal
 legal: ## Hold patched pods to Kubernetes' own defaults, LimitRanger and validation (some 30 s; the first time it compiles some minutes)

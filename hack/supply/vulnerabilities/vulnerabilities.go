@@ -19,7 +19,7 @@ import (
 const Public = "https://vuln.go.dev"
 
 // patience is how long a database may take to answer at all.
-const patience = 10 * time.Second
+const patience = 30 * time.Second
 
 // found is govulncheck's exit status for it.
 const found = 3
