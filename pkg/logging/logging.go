@@ -5,6 +5,7 @@ package logging
 import (
 	"fmt"
 	"io"
+	"sync"
 	"time"
 
 	"github.com/go-logr/logr"
@@ -59,10 +60,16 @@ func (o *Options) Validate() error {
 	return nil
 }
 
-// Install makes log the one that client-go and controller-runtime write to as well. It is for mains, once.
+// installed: klog's logger may be set only while nothing logs, so that the first one stays.
+var installed sync.Once
+
+// Install makes log the one that client-go and controller-runtime write to as well. It is for mains: what is installed
+// once stays until the process ends.
 func Install(log logr.Logger) {
-	klog.SetLogger(log)
-	ctrllog.SetLogger(log)
+	installed.Do(func() {
+		klog.SetLogger(log)
+		ctrllog.SetLogger(log)
+	})
 }
 
 // New returns a logger that writes to w. Times are UTC in RFC 3339 with milliseconds.
