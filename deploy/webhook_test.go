@@ -118,9 +118,15 @@ func TestTheWebhookOutlivesNodesAndRollouts(t *testing.T) {
 }
 
 func TestPodsAreRestricted(t *testing.T) {
+	labels := manifests(t, "namespace.yaml")["Namespace"].(*corev1.Namespace).Labels
+	for _, mode := range []string{"enforce", "audit", "warn"} {
+		require.Equal(t, "restricted", labels["pod-security.kubernetes.io/"+mode])
+	}
 	for _, file := range []string{"admission.yaml", "recommender.yaml"} {
 		pods := manifests(t, file)["Deployment"].(*appsv1.Deployment).Spec.Template.Spec
 		require.True(t, *pods.SecurityContext.RunAsNonRoot)
+		require.NotZero(t, *pods.SecurityContext.RunAsUser)
+		require.NotZero(t, *pods.SecurityContext.RunAsGroup)
 		require.Equal(t, corev1.SeccompProfileTypeRuntimeDefault, pods.SecurityContext.SeccompProfile.Type)
 		for _, container := range pods.Containers {
 			require.False(t, *container.SecurityContext.AllowPrivilegeEscalation)

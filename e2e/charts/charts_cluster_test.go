@@ -67,7 +67,8 @@ func variants(t *testing.T) map[string]string {
 		all[overlay] = kustomize(t, "overlays/"+overlay)
 	}
 	components := []string{
-		"overlays/production", "components/cert-manager", "components/limit-policy", "components/network-policy", "monitoring/operator", "monitoring/dashboards",
+		"overlays/production", "components/cert-manager", "components/limit-policy", "components/network-policy",
+		"components/prometheus-http-config", "monitoring/operator", "monitoring/dashboards",
 	}
 	for _, component := range components {
 		all[component] = kustomize(t, component)

@@ -44,6 +44,16 @@ func TestTheChartIsWhatKustomizeBuilds(t *testing.T) {
 	}
 }
 
+// TestTheSecretForPrometheusIsMountedAlike is apart, because the chart wants to know the address of who is convinced by it.
+func TestTheSecretForPrometheusIsMountedAlike(t *testing.T) {
+	kustomized := kustomizeForm(t, kustomize(t, "components/prometheus-http-config"))
+	charted := chartForm(t, sartor("prometheus: {address: http://p, httpConfigSecret: {name: sartor-prometheus-http}}").manifests(t))
+	want, got := find(t, kustomized, "Deployment", "sartor-recommender"), find(t, charted, "Deployment", "sartor-recommender")
+	requireLabels(t, want, got)
+	require.Equal(t, want.yaml(t), got.yaml(t))
+	require.Contains(t, got.args(), "--prometheus-http-config=/etc/sartor-prometheus/http.yaml")
+}
+
 // chartForm is what a chart rendered, without what only Helm needs.
 func chartForm(t *testing.T, manifests string) []object {
 	t.Helper()
