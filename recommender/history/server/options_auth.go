@@ -2,6 +2,7 @@ package server
 
 import (
 	"cmp"
+	"errors"
 	"fmt"
 	"net/http"
 	"os"
@@ -91,7 +92,25 @@ func (o *Options) Client() (*http.Client, error) {
 	if err != nil {
 		return nil, fmt.Errorf("--prometheus-http-config=%q: %w", o.HTTPConfigFile, err)
 	}
+	if cfg.FollowRedirects {
+		client.CheckRedirect = discreet(cfg.HTTPHeaders != nil)
+	}
 	return client, nil
+}
+
+// discreet follows redirects as net/http does, ten at most, and tells another host nothing secret. Authentication is left out
+// there already; but the Referer has what the address asks for, and headers of a configuration go with every request.
+func discreet(headers bool) func(*http.Request, []*http.Request) error {
+	return func(next *http.Request, before []*http.Request) error {
+		next.Header.Del("Referer")
+		if headers && next.URL.Hostname() != before[0].URL.Hostname() {
+			return fmt.Errorf("it redirects to %s, which would be sent the http_headers of --prometheus-http-config; set --prometheus-address to where it leads", next.URL.Host)
+		}
+		if len(before) >= 10 {
+			return errors.New("stopped after 10 redirects")
+		}
+		return nil
+	}
 }
 
 func (o *Options) httpConfig() (config.HTTPClientConfig, error) {
