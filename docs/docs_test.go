@@ -6,10 +6,12 @@ import (
 	"os"
 	"path/filepath"
 	"regexp"
+	"slices"
 	"strings"
 	"testing"
 
 	"github.com/stretchr/testify/require"
+	"sigs.k8s.io/yaml"
 )
 
 // testsOfTheTree are the names of all tests, by the folders in which they are, with "" for anywhere.
@@ -91,19 +93,95 @@ func TestTroubleshootingQuotesThePrograms(t *testing.T) {
 	for _, name := range regexp.MustCompile(`\b(?:vpa|sartor)_[a-z]+_[a-z_]+[a-z]\b`).FindAllString(string(text), -1) {
 		require.Contains(t, string(metrics), "`"+name, name)
 	}
+}
+
+// others are flags of other programs than ours that the pages name: upstream's updater's.
+var others = []string{"--min-replicas"}
+
+func TestFlagsThatPagesNameAreThere(t *testing.T) {
 	flags, err := os.ReadFile("flags.md")
 	require.NoError(t, err)
-	for _, name := range regexp.MustCompile("`(--(?:[a-z]+-)+[a-z]+)").FindAllStringSubmatch(string(text), -1) {
-		require.Contains(t, string(flags), "| `"+name[1]+"`")
+	named, missing := 0, []string(nil)
+	for _, page := range []string{"../README.md", "annotations.md", "autoscaling.md", "concepts.md", "prometheus.md", "sizing.md", "troubleshooting.md"} {
+		text, err := os.ReadFile(page)
+		require.NoError(t, err)
+		for _, m := range regexp.MustCompile("`(--(?:[a-z]+-)+[a-z]+)").FindAllStringSubmatch(string(text), -1) {
+			named++
+			if !slices.Contains(others, m[1]) && !strings.Contains(string(flags), "| `"+m[1]+"`") {
+				missing = append(missing, m[1]+" in "+page)
+			}
+		}
 	}
+	require.Empty(t, missing, "there are no such flags")
+	require.Greater(t, named, 40)
+}
+
+// pages are all documents that people read, by their paths from here.
+func pages(t *testing.T) []string {
+	found, err := filepath.Glob("../*.md")
+	require.NoError(t, err)
+	for _, folder := range []string{".", "../deploy"} {
+		require.NoError(t, filepath.WalkDir(folder, func(path string, _ fs.DirEntry, err error) error {
+			if strings.HasSuffix(path, ".md") {
+				found = append(found, path)
+			}
+			return err
+		}))
+	}
+	require.Greater(t, len(found), 30)
+	return found
+}
+
+// anchors are what links to a page may have after #: its headings, as GitHub makes them.
+func anchors(t *testing.T, page string) []string {
+	text, err := os.ReadFile(page)
+	require.NoError(t, err)
+	var all []string
+	for _, m := range regexp.MustCompile(`(?m)^#+ (.+)$`).FindAllStringSubmatch(string(text), -1) {
+		plain := regexp.MustCompile(`[^\w\- ]`).ReplaceAllString(strings.ToLower(m[1]), "")
+		all = append(all, strings.ReplaceAll(plain, " ", "-"))
+	}
+	return all
 }
 
 func TestLinksLeadSomewhere(t *testing.T) {
-	for _, file := range []string{"../README.md", "../DESIGN.md", "../CHANGELOG.md", "../SECURITY.md", "concepts.md", "differences.md", "faults.md", "migration.md", "troubleshooting.md", "runbooks/README.md", "../deploy/monitoring/README.md"} {
-		text, err := os.ReadFile(file)
+	for _, page := range pages(t) {
+		text, err := os.ReadFile(page)
 		require.NoError(t, err)
-		for _, m := range regexp.MustCompile(`\]\(([^)#:]+)\)`).FindAllStringSubmatch(string(text), -1) {
-			require.FileExists(t, filepath.Join(filepath.Dir(file), m[1]), "in %s", file)
+		for _, m := range regexp.MustCompile(`\]\(([^)#:]*)(?:#([^):]+))?\)`).FindAllStringSubmatch(string(text), -1) {
+			to := page
+			if m[1] != "" {
+				to = filepath.Join(filepath.Dir(page), m[1])
+			}
+			require.FileExists(t, to, "in %s", page)
+			if m[2] != "" {
+				require.Contains(t, anchors(t, to), m[2], "%s links to %s", page, m[0])
+			}
+		}
+	}
+}
+
+// The tables in the charts' READMEs name values that there are.
+func TestTheChartsPagesNameTheirValues(t *testing.T) {
+	for _, chart := range []string{"sartor", "service"} {
+		folder := filepath.Join("..", "deploy", "charts", chart)
+		text, err := os.ReadFile(filepath.Join(folder, "values.yaml"))
+		require.NoError(t, err)
+		var values map[string]any
+		require.NoError(t, yaml.Unmarshal(text, &values))
+		page, err := os.ReadFile(filepath.Join(folder, "README.md"))
+		require.NoError(t, err)
+		rows := regexp.MustCompile("(?m)^\\| (`.+?`) \\|").FindAllStringSubmatch(string(page), -1)
+		require.Greater(t, len(rows), 5)
+		for _, row := range rows {
+			for _, name := range regexp.MustCompile("`([^`]+)`").FindAllStringSubmatch(row[1], -1) {
+				var at any = values
+				for _, key := range strings.Split(name[1], ".") {
+					fields, _ := at.(map[string]any)
+					require.Contains(t, fields, key, "%s, in the table of the chart %s", name[1], chart)
+					at = fields[key]
+				}
+			}
 		}
 	}
 }
