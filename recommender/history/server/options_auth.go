@@ -4,8 +4,10 @@ import (
 	"cmp"
 	"errors"
 	"fmt"
+	"io/fs"
 	"net/http"
 	"os"
+	"strings"
 
 	"github.com/prometheus/common/config"
 	"github.com/spf13/pflag"
@@ -44,6 +46,27 @@ type hidden struct{}
 
 func (hidden) String() string { return notShown }
 
+// longestName is how many bytes the name of a file has that is shown. Tokens are longer, and given in place of their file
+// now and then.
+const longestName = 64
+
+// shownPath is a path as messages show it.
+func shownPath(path string) any {
+	if len(path) > longestName && !strings.Contains(path, "/") {
+		return hidden{}
+	}
+	return path
+}
+
+// why is what is wrong with a file, without its path.
+func why(err error) string {
+	var of *fs.PathError
+	if errors.As(err, &of) {
+		err = of.Err
+	}
+	return err.Error()
+}
+
 // checks are what must hold of the flags beside the given file.
 func (a *Auth) checks(file string) []flags.Check {
 	set := []struct {
@@ -51,7 +74,7 @@ func (a *Auth) checks(file string) []flags.Check {
 		flag  string
 		value any
 	}{
-		{a.BearerTokenFile != "", "prometheus-bearer-token-file", a.BearerTokenFile},
+		{a.BearerTokenFile != "", "prometheus-bearer-token-file", shownPath(a.BearerTokenFile)},
 		{a.BearerToken != "", "prometheus-bearer-token", hidden{}},
 		{a.Username != "", "username", a.Username},
 		{a.Password != "", "password", hidden{}},
@@ -64,7 +87,7 @@ func (a *Auth) checks(file string) []flags.Check {
 	}
 	basic := a.Username != "" || a.Password != ""
 	checks = append(checks,
-		flags.Check{OK: a.BearerTokenFile == "" || a.BearerToken == "", Flag: "prometheus-bearer-token-file", Value: a.BearerTokenFile,
+		flags.Check{OK: a.BearerTokenFile == "" || a.BearerToken == "", Flag: "prometheus-bearer-token-file", Value: shownPath(a.BearerTokenFile),
 			Must: "must not be set beside --prometheus-bearer-token; remove one of them"},
 		flags.Check{OK: a.BearerTokenFile == "" && a.BearerToken == "" || !basic, Flag: "username", Value: a.Username,
 			Must: "must not be set beside a bearer token; remove one of them"})
@@ -127,7 +150,7 @@ func (o *Options) httpConfig() (config.HTTPClientConfig, error) {
 	case o.Auth.BearerTokenFile != "":
 		// It is read again with every request. Here only so that a wrong path is told at the start.
 		if _, err := os.ReadFile(o.Auth.BearerTokenFile); err != nil {
-			return cfg, fmt.Errorf("--prometheus-bearer-token-file=%q: %w", o.Auth.BearerTokenFile, err)
+			return cfg, flags.Problems(flags.Check{Flag: "prometheus-bearer-token-file", Value: shownPath(o.Auth.BearerTokenFile), Must: why(err)})
 		}
 		cfg.Authorization = &config.Authorization{Type: "Bearer", CredentialsFile: o.Auth.BearerTokenFile}
 	case o.Auth.BearerToken != "":

@@ -7,6 +7,7 @@ import (
 	"net/http/httptest"
 	"os"
 	"path/filepath"
+	"strings"
 	"testing"
 
 	"github.com/spf13/pflag"
@@ -108,7 +109,16 @@ func TestWaysToAuthenticateThatExcludeEachOtherAreNamed(t *testing.T) {
 func TestATokenFileThatIsNotThereIsNamed(t *testing.T) {
 	o := parsed(t, "--prometheus-bearer-token-file=/does/not/exist")
 	_, err := o.Client()
-	require.ErrorContains(t, err, `--prometheus-bearer-token-file="/does/not/exist"`)
+	require.EqualError(t, err, `--prometheus-bearer-token-file="/does/not/exist": no such file or directory`)
+}
+
+func TestATokenInThePlaceOfItsFileIsNotShown(t *testing.T) {
+	token := "eyJhbGciOiJSUzI1NiJ9." + strings.Repeat("s3cret", 20)
+	o := parsed(t, "--prometheus-bearer-token-file="+token)
+	_, err := o.Client()
+	require.EqualError(t, err, "--prometheus-bearer-token-file=(not shown): no such file or directory")
+	o = parsed(t, "--prometheus-bearer-token-file="+token, "--prometheus-http-config=f", "--prometheus-bearer-token=t0ken")
+	require.NotContains(t, o.Validate().Error(), "s3cret")
 }
 
 func TestHelpDoesNotTellThePassword(t *testing.T) {
