@@ -165,12 +165,15 @@ func (v *veil) over(text string) string {
 	for _, secret := range forms {
 		text = strings.ReplaceAll(text, secret, notShown)
 	}
-	if !strings.Contains(text, "…") {
+	if len(forms) == 0 || !strings.Contains(text, "…") {
 		return text
 	}
-	for _, secret := range forms {
-		for n := len(secret) - 1; n >= leastSecret; n-- {
-			text = strings.ReplaceAll(text, secret[:n]+"…", notShown+"…")
+	// The longest piece of any form first: a shorter one may be the end of it.
+	for n := len(forms[0]) - 1; n >= leastSecret; n-- {
+		for _, secret := range forms {
+			if n < len(secret) {
+				text = strings.ReplaceAll(text, secret[:n]+"…", notShown+"…")
+			}
 		}
 	}
 	return text
