@@ -69,6 +69,7 @@ test: ## Lint, unit tests with the race detector, and the end-to-end tests; prin
 	@$(PHASE) programs $(MAKE) --no-print-directory programs
 	@$(PHASE) charts $(MAKE) --no-print-directory charts
 	@$(PHASE) cluster $(MAKE) --no-print-directory test-cluster
+	@$(PHASE) docs $(MAKE) --no-print-directory docs
 	@$(PHASE) e2e $(MAKE) --no-print-directory e2e
 	@$(PHASE) e2e-node $(MAKE) --no-print-directory e2e-node
 	@$(PHASE)
@@ -92,7 +93,7 @@ vulnerabilities: ## Ask VULNDB whether what ships calls what is vulnerable; VULN
 
 .PHONY: supply
 supply: ## Tests of these checks, of the bill of materials, and that a build is the same wherever it is made (some 2 minutes)
-	cd hack/supply && $(GO) test -race -count=1 ./...
+	cd hack/supply && $(GO) test -count=1 ./...
 
 .PHONY: reproducible
 reproducible: ## Build it anew in other folders, with an empty cache of the compiler, and compare the bytes (some 10 minutes)
@@ -108,14 +109,18 @@ programs: $(DEMO) ## Build the Kubernetes and the Prometheus that clusters run, 
 
 .PHONY: test-cluster
 test-cluster: ## Tests of what the end-to-end tests stand on: cluster, history, detaching
-	cd e2e && $(GO) test -race -timeout 30m $$($(GO) list ./... | grep -v -e /scenarios$$ -e /e2e/node$$)
+	cd e2e && $(GO) test -race -timeout 30m $$($(GO) list ./... | grep -v -e /scenarios$$ -e /e2e/docs$$ -e /e2e/node$$)
+
+.PHONY: docs
+docs: ## The commands of the documentation, run on a simulated cluster, and what they print compared (some 2 minutes; the first time it compiles helm)
+	cd e2e && $(GO) test -race -count=1 -timeout 15m -v ./docs
 
 .PHONY: e2e
 e2e: ## End-to-end tests: the story on real clusters, beside upstream's own programs and answers
 	cd e2e && $(GO) test -race -count=1 -timeout 30m ./scenarios
 
 .PHONY: e2e-node
-e2e-node: ## The same on a real node, with real pods and OOM kills (some 2 minutes); needs root and cgroup v1, else says what is missing
+e2e-node: ## The same on a real node, with real pods, cAdvisor, evictions and OOM kills (some 3 minutes); needs root and cgroup v1, else says what is missing
 	cd e2e && $(GO) test -race -count=1 -timeout 15m -v ./node
 
 .PHONY: charts

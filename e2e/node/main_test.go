@@ -1,5 +1,6 @@
 // Package node tests Sartor on a real node: a kubelet and containerd that run both programs as pods, installed by deploy/,
-// beside pods that really use processors and memory, and are really killed for want of it.
+// beside pods that really use processors and memory, are scraped by a real Prometheus, evicted by upstream's updater, and
+// killed for want of memory.
 package node
 
 import (
@@ -19,6 +20,7 @@ import (
 	"github.com/sartor-vpa/sartor/e2e/cluster/runs"
 	"github.com/sartor-vpa/sartor/e2e/images"
 	"github.com/sartor-vpa/sartor/e2e/install"
+	"github.com/sartor-vpa/sartor/e2e/story"
 )
 
 // archivesVariable has the folder with the images.
@@ -49,7 +51,7 @@ func TestMain(m *testing.M) {
 // prepare makes everything for which the machine's network may be needed: inside there is none.
 func prepare(ctx context.Context) (*runs.Folder, error) {
 	say := func(format string, args ...any) { fmt.Printf(format+"\n", args...) }
-	for _, fetch := range []func(context.Context, programs.Say) (string, error){programs.Kubernetes, programs.Upstream, programs.Node} {
+	for _, fetch := range []func(context.Context, programs.Say) (string, error){programs.Kubernetes, programs.Prometheus, programs.Upstream, programs.Node} {
 		if _, err := fetch(ctx, say); err != nil {
 			return nil, err
 		}
@@ -84,9 +86,16 @@ func start(t *testing.T) *cluster.Cluster {
 	}
 	archives, err := filepath.Glob(filepath.Join(os.Getenv(archivesVariable), "*.tar"))
 	require.NoError(t, err)
+	recording, blocks := recorded(), t.TempDir()+"/tsdb"
+	_, err = recording.Write(t.Context(), blocks)
+	require.NoError(t, err)
 	c, err := cluster.Start(t.Context(), cluster.Options{
 		Name: "node", Progress: t.Output(),
 		Node: &cluster.Node{Images: archives, Pause: images.Pause.String()},
+		Prometheus: &cluster.Prometheus{
+			Blocks: blocks, Env: story.Environment, Interval: 5 * time.Second,
+			Disguises: []cluster.Disguise{{Namespace: "store-of-dev", Env: "dev", As: story.Namespace}},
+		},
 	})
 	require.NoError(t, err)
 	t.Cleanup(func() {

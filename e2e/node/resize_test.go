@@ -22,16 +22,16 @@ func (s *scene) resized(t *testing.T) {
 	for _, p := range declared {
 		require.NoError(t, has(p, amounts("50m", "64Mi"), amounts("200m", "160Mi")), "it is older than its VPA")
 	}
-	s.target(t, "resized", busy(120))
+	s.target(t, "resized", busy(80))
 	upstream, err := install.PrepareUpstream(t.Context(), s.cluster, t.Output())
 	require.NoError(t, err)
-	updater, err := upstream.StartUpdater(t.Context(), "--vpa-object-namespace="+namespace, "--updater-interval=2s", "--min-replicas=1")
+	updater, err := upstream.StartUpdater(t.Context(), "--vpa-object-namespace="+s.namespace, "--updater-interval=2s", "--min-replicas=1")
 	require.NoError(t, err)
 	defer func() { require.NoError(t, updater.Stop(context.WithoutCancel(t.Context()))) }()
 
 	for _, p := range declared {
 		eventually(t, p.Name+" is resized", func(ctx context.Context) error {
-			pod, err := s.kube.CoreV1().Pods(namespace).Get(ctx, p.Name, metav1.GetOptions{})
+			pod, err := s.kube.CoreV1().Pods(s.namespace).Get(ctx, p.Name, metav1.GetOptions{})
 			if err != nil {
 				return err
 			}
@@ -42,7 +42,7 @@ func (s *scene) resized(t *testing.T) {
 	}
 	require.NoError(t, updater.Stop(t.Context())) // or it goes on where the target does
 
-	target := s.target(t, "resized", busy(120))
+	target := s.target(t, "resized", busy(80))
 	renewed := s.renew(t, "resized", 2)[0]
 	require.NoError(t, has(renewed, target, story.ExpectedLimits(amounts("200m", "160Mi"), target)), "a new pod has our limits")
 	require.Error(t, proportional(renewed))
@@ -52,7 +52,7 @@ func (s *scene) resized(t *testing.T) {
 // the kernel holds it to them.
 func proportional(pod corev1.Pod) error {
 	r := pod.Spec.Containers[0].Resources
-	if r.Requests.Cpu().MilliValue() < 120 {
+	if r.Requests.Cpu().MilliValue() < 80 {
 		return fmt.Errorf("it has %s", describe(r))
 	}
 	cpu := float64(r.Limits.Cpu().MilliValue()) / float64(r.Requests.Cpu().MilliValue())

@@ -81,7 +81,7 @@ func repeat(stop <-chan struct{}, n *atomic.Int64, do func() error) error {
 // trial is a pod of steady's, as its ReplicaSet would make it.
 func (s *scene) trial(t *testing.T) *corev1.Pod {
 	pod := s.pods(t, "steady", 2)[0]
-	sets, err := s.kube.AppsV1().ReplicaSets(namespace).List(t.Context(), metav1.ListOptions{LabelSelector: "app=steady"})
+	sets, err := s.kube.AppsV1().ReplicaSets(s.namespace).List(t.Context(), metav1.ListOptions{LabelSelector: "app=steady"})
 	require.NoError(t, err)
 	require.Len(t, sets.Items, 1)
 	return &corev1.Pod{
@@ -92,7 +92,7 @@ func (s *scene) trial(t *testing.T) *corev1.Pod {
 
 // tryPod creates a pod on trial and looks whether it was patched. Clients write into what they send.
 func (s *scene) tryPod(ctx context.Context, pod *corev1.Pod) error {
-	made, err := s.kube.CoreV1().Pods(namespace).Create(ctx, pod.DeepCopy(), metav1.CreateOptions{DryRun: []string{metav1.DryRunAll}})
+	made, err := s.kube.CoreV1().Pods(s.namespace).Create(ctx, pod.DeepCopy(), metav1.CreateOptions{DryRun: []string{metav1.DryRunAll}})
 	if err != nil {
 		return err
 	}
@@ -102,7 +102,7 @@ func (s *scene) tryPod(ctx context.Context, pod *corev1.Pod) error {
 // replacePod deletes a pod of steady's, and looks whether the one that comes in its place is patched. It waits until that
 // one runs: more at once would only keep the kubelet busy.
 func (s *scene) replacePod(ctx context.Context) error {
-	list, err := s.kube.CoreV1().Pods(namespace).List(ctx, metav1.ListOptions{LabelSelector: "app=steady"})
+	list, err := s.kube.CoreV1().Pods(s.namespace).List(ctx, metav1.ListOptions{LabelSelector: "app=steady"})
 	if err != nil {
 		return err
 	}
@@ -113,12 +113,12 @@ func (s *scene) replacePod(ctx context.Context) error {
 			victim = p.Name
 		}
 	}
-	pods, err := s.kube.CoreV1().Pods(namespace).Watch(ctx, metav1.ListOptions{LabelSelector: "app=steady", ResourceVersion: list.ResourceVersion})
+	pods, err := s.kube.CoreV1().Pods(s.namespace).Watch(ctx, metav1.ListOptions{LabelSelector: "app=steady", ResourceVersion: list.ResourceVersion})
 	if err != nil {
 		return err
 	}
 	defer pods.Stop()
-	if err := s.kube.CoreV1().Pods(namespace).Delete(ctx, victim, metav1.DeleteOptions{}); err != nil {
+	if err := s.kube.CoreV1().Pods(s.namespace).Delete(ctx, victim, metav1.DeleteOptions{}); err != nil {
 		return err
 	}
 	for event := range pods.ResultChan() {

@@ -23,6 +23,7 @@ func main() {
 	memory := flag.Int("memory", 10, "MiB to hold from the start")
 	grow := flag.Int("grow", 0, "MiB to add each second")
 	most := flag.Int("most", 0, "MiB at which growing ends (0: never)")
+	linger := flag.Duration("linger", 0, "how long it takes to end when it is told to stop")
 	flag.Parse()
 	fmt.Println("load", os.Args[1:])
 	stop := make(chan os.Signal, 1)
@@ -33,6 +34,8 @@ func main() {
 	for start, mib := time.Now(), *memory; ; {
 		select {
 		case <-stop:
+			fmt.Println("ends in", *linger)
+			<-time.After(*linger)
 			return
 		case <-second.C:
 			if *grow > 0 && (*most == 0 || mib < *most) {
