@@ -7,7 +7,6 @@ import (
 	"fmt"
 	"io"
 	"net/http"
-	"net/url"
 	"os"
 	"path/filepath"
 	"regexp"
@@ -24,7 +23,7 @@ import (
 	"github.com/sartor-vpa/sartor/e2e/story"
 )
 
-// marked is in every secret that the test gives, and in nothing else.
+// marked is in every secret that the test gives, and in nothing else. No escaping changes it.
 const marked = "s3cret"
 
 // loud is all that there is to be told.
@@ -186,12 +185,8 @@ func (a *told) nothing(t *testing.T) {
 	t.Helper()
 	require.Greater(t, len(a.texts), 100)
 	for _, one := range a.texts {
-		plain := one.text
-		if unescaped, err := url.QueryUnescape(one.text); err == nil {
-			plain += unescaped
-		}
-		if at := strings.Index(plain, marked); at >= 0 {
-			t.Errorf("%s: %q", one.of, plain[max(0, at-200):min(len(plain), at+50)])
+		if at := strings.Index(one.text, marked); at >= 0 {
+			t.Errorf("%s: %q", one.of, one.text[max(0, at-200):min(len(one.text), at+50)])
 		}
 		for _, word := range inBase64.FindAllString(one.text, -1) {
 			decoded, _ := base64.StdEncoding.DecodeString(word)
