@@ -10,6 +10,7 @@ import (
 
 	"github.com/go-logr/logr"
 	"github.com/prometheus/client_golang/prometheus"
+	"github.com/prometheus/common/model"
 	corev1 "k8s.io/api/core/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	"k8s.io/apimachinery/pkg/api/meta"
@@ -96,7 +97,7 @@ func (o *replayOptions) found(wanted []asked, read []replay.Workload, at termina
 		return read, nil
 	}
 	said := fmt.Sprintf("there is no usage of %s in the last %s: are kind and name right, and --prometheus-env-label and --prometheus-matcher?",
-		strings.Join(without, ", "), o.history.Length)
+		strings.Join(without, ", "), model.Duration(o.history.Length))
 	if len(without) == len(read) {
 		return nil, errors.New(said)
 	}

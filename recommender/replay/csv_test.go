@@ -36,8 +36,9 @@ func TestARowStandsForTheMinutesUntilTheNextAndGapsStayGaps(t *testing.T) {
 		"2026-03-01T00:00:30Z,0.25,1000\n" + // holds for the five minutes until the next
 		"2026-03-01T00:05:00Z,0.1004,2000\n" +
 		"2026-03-01T00:10:00Z,,3000.9\n" +
-		"2026-03-01T01:00:00+00:00,1,\n" + // fifty minutes later, and the last
-		"2026-03-01T01:05:00.5Z,2e0,0\n")
+		"2026-03-01T01:00:00+00:00,1,\n" + // fifty minutes later
+		"2026-03-01T01:05:00.5Z,2e0,0\n" +
+		"2026-03-01T01:07:00Z,0.5,0\n") // two minutes later than the one before
 	require.NoError(t, err)
 	require.Len(t, got, 1)
 	require.Equal(t, "default/shop", got[0].String(), "the file's name")
@@ -45,11 +46,11 @@ func TestARowStandsForTheMinutesUntilTheNextAndGapsStayGaps(t *testing.T) {
 	track := got[0].Tracks[0]
 	require.Equal(t, "shop", track.Container)
 	require.Equal(t, sunday, track.From)
-	require.Len(t, track.CPU, 70)
-	require.Len(t, track.Memory, 70)
+	require.Len(t, track.CPU, 72)
+	require.Len(t, track.Memory, 72)
 	for minute, want := range map[int][2]int64{
 		0: {250, 1000}, 4: {250, 1000}, 5: {101, 2000}, 9: {101, 2000}, 10: {Unknown, 3000}, 14: {Unknown, 3000},
-		15: {Unknown, Unknown}, 59: {Unknown, Unknown}, 60: {1000, Unknown}, 65: {2000, 0}, 69: {2000, 0},
+		15: {Unknown, Unknown}, 59: {Unknown, Unknown}, 60: {1000, Unknown}, 65: {2000, 0}, 66: {2000, 0}, 67: {500, 0}, 71: {500, 0},
 	} {
 		require.Equal(t, want, [2]int64{int64(track.CPU[minute]), track.Memory[minute]}, minute)
 	}

@@ -119,7 +119,7 @@ func (c *ContainerReport) view() viewContainer {
 
 // tableOf is the measures of one resource, with the cells of the table for people.
 func tableOf(outcomes []Outcome, kind usage.Resource) viewTable {
-	t := viewTable{Head: []string{titles[kind]}}
+	t := viewTable{Head: []string{headings[kind]}}
 	for _, c := range tableColumns {
 		t.Head = append(t.Head, c.heading[kind])
 	}

@@ -58,7 +58,7 @@ func newPlot(c *ContainerReport, r usage.Resource) *plot {
 	moments := momentsOf(c.looks, r)
 	highest := highestOf(moments)
 	unit, _ := unitOf(r)
-	p := &plot{Width: plotWidth, Height: plotHeight, Label: fmt.Sprintf("%s of %s", titles[r], c.title())}
+	p := &plot{Width: plotWidth, Height: plotHeight, Label: fmt.Sprintf("%s of %s", headings[r], c.title())}
 	p.levels(float64(highest)/unit, r)
 	p.days(c.looks[0][0].at, time.Duration(len(c.looks[0]))*Look)
 	x := func(i int) float64 { return plotLeft + drawnWidth*float64(i)/float64(len(moments)) }

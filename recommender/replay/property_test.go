@@ -10,14 +10,14 @@ import (
 	"github.com/sartor-vpa/sartor/pkg/usage"
 )
 
-// drawn is any workload: two containers and up to three pods that come and go, with gaps.
+// drawn is any workload: two containers and up to two pods that come and go, with gaps.
 func drawn(t *rapid.T) Workload {
 	w := Workload{Namespace: "n", Name: "w"}
-	for pod := range rapid.IntRange(1, 3).Draw(t, "pods") {
+	for pod := range rapid.IntRange(1, 2).Draw(t, "pods") {
 		from := sunday.Add(time.Duration(rapid.IntRange(0, 30).Draw(t, "hours before")) * time.Hour)
 		for _, container := range []string{"app", "proxy"} {
 			track := Track{Pod: string(rune('a' + pod)), Container: container, From: from}
-			for i, hours := 0, rapid.IntRange(1, 72).Draw(t, "hours"); i < hours; i++ {
+			for i, hours := 0, rapid.IntRange(1, 48).Draw(t, "hours"); i < hours; i++ {
 				cpu, memory := rapid.Int32Range(Unknown, 4000).Draw(t, "cpu"), rapid.Int64Range(Unknown, 8<<10).Draw(t, "MiB")
 				if memory >= 0 {
 					memory *= mebi
@@ -48,6 +48,9 @@ type oracle struct {
 }
 
 func (o *oracle) advise(at time.Time) []targets {
+	if o.targets != nil && !at.Truncate(o.scene.options.RestartEvery).Equal(at) {
+		return o.targets
+	}
 	o.targets = make([]targets, len(o.scene.containers))
 	for i := range o.scene.Tracks {
 		t := &o.scene.Tracks[i]

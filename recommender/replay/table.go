@@ -4,9 +4,6 @@ import (
 	"fmt"
 	"io"
 	"strings"
-	"time"
-	"unicode"
-	"unicode/utf8"
 
 	"github.com/sartor-vpa/sartor/pkg/usage"
 )
@@ -35,7 +32,7 @@ func (c *column) text(m *Measures, r usage.Resource) string {
 	return c.cell(m, r)
 }
 
-var titles = [...]string{usage.CPU: "CPU (cores)", usage.Memory: "MEMORY (MiB)"}
+var headings = [...]string{usage.CPU: "CPU (cores)", usage.Memory: "MEMORY (MiB)"}
 
 func both(heading string) [len(usage.Resources)]string {
 	return [...]string{usage.CPU: heading, usage.Memory: heading}
@@ -105,7 +102,7 @@ func headline(r *Report) string {
 
 // resource writes a table of one resource, if any of it is known.
 func (t *table) resource(r *Report, kind usage.Resource) {
-	head := padded(titles[kind], nameWidth) + " " + padded("POLICY", policyWidth)
+	head := padded(headings[kind], nameWidth) + " " + padded("POLICY", policyWidth)
 	for _, c := range tableColumns {
 		head += fmt.Sprintf("%*s", c.width, c.heading[kind])
 	}
@@ -115,9 +112,8 @@ func (t *table) resource(r *Report, kind usage.Resource) {
 	t.line("")
 	t.line(head + " COVER")
 	t.rows("TOTAL", r.Totals, kind)
-	for i := range r.Containers {
-		c := &r.Containers[i]
-		t.rows(c.title(), c.Outcomes, kind)
+	for i, title := range r.titles() {
+		t.rows(title, r.Containers[i].Outcomes, kind)
 	}
 }
 
@@ -131,13 +127,47 @@ func (r *Report) knows(kind usage.Resource) bool {
 	return false
 }
 
-// title is what people know a container by; its name stands there only where it is not the workload's.
+// title is what a container is, in full.
 func (c *ContainerReport) title() string {
-	title := c.Namespace + "/" + c.Workload
-	if !strings.HasSuffix(title, "/"+c.Container) {
-		title += "/" + c.Container
+	return titled(c.Namespace, c.Workload, c.Container)
+}
+
+// titled leaves out a container that is called like its workload.
+func titled(namespace, workload, container string) string {
+	title := namespace + "/" + workload
+	if !strings.HasSuffix(title, "/"+container) {
+		title += "/" + container
 	}
 	return printable(title)
+}
+
+// kindless is the workload's name without its kind.
+func (c *ContainerReport) kindless() string {
+	return c.Workload[strings.LastIndexByte(c.Workload, '/')+1:]
+}
+
+// titles are what containers are in a table, which is narrow: without kinds, where that leaves no doubt.
+func (r *Report) titles() []string {
+	type name struct{ namespace, workload string }
+	kinds := map[name]string{}
+	for i := range r.Containers {
+		c := &r.Containers[i]
+		short := name{c.Namespace, c.kindless()}
+		if other, known := kinds[short]; known && other != c.Workload {
+			kinds[short] = "" // several
+			continue
+		}
+		kinds[short] = c.Workload
+	}
+	titles := make([]string, len(r.Containers))
+	for i := range r.Containers {
+		c := &r.Containers[i]
+		titles[i] = c.title()
+		if kinds[name{c.Namespace, c.kindless()}] == c.Workload {
+			titles[i] = titled(c.Namespace, c.kindless(), c.Container)
+		}
+	}
+	return titles
 }
 
 func (t *table) rows(title string, outcomes []Outcome, kind usage.Resource) {
@@ -156,83 +186,3 @@ func (t *table) rows(title string, outcomes []Outcome, kind usage.Resource) {
 }
 
 func (t *table) line(text string) { t.out.WriteString(strings.TrimRight(text, " ") + "\n") }
-
-// padded makes text so many characters wide, by leaving out its middle if it has to.
-func padded(text string, width int) string {
-	n := utf8.RuneCountInString(text)
-	if n <= width {
-		return text + strings.Repeat(" ", width-n)
-	}
-	runes := []rune(text)
-	half := (width - 1) / 2
-	return string(runes[:width-1-half]) + "…" + string(runes[n-half:])
-}
-
-// printable is text that cannot move a terminal's cursor.
-func printable(text string) string {
-	return strings.Map(func(r rune) rune {
-		if unicode.IsPrint(r) {
-			return r
-		}
-		return ' '
-	}, text)
-}
-
-// amountText is cores, or bytes in MiB; - for none.
-func amountText(v float64, r usage.Resource) string {
-	if v == 0 {
-		return "-"
-	}
-	return signedText(&v, r)
-}
-
-func signedText(v *float64, r usage.Resource) string {
-	switch {
-	case v == nil:
-		return "-"
-	case r == usage.CPU:
-		return plain("%.3f", *v)
-	}
-	return plain("%.0f", *v/(1<<20))
-}
-
-func hoursText(v float64) string { return plain("%.1f", v) }
-
-func shareText(v *float64) string {
-	if v == nil {
-		return "-"
-	}
-	if *v > 0 && *v < 0.0001 {
-		return "<0.01%"
-	}
-	return fmt.Sprintf("%.2f%%", 100**v)
-}
-
-// plain is a number without a sign where it is 0 as it is written.
-func plain(format string, v float64) string {
-	text := fmt.Sprintf(format, v)
-	if strings.Trim(text, "-0.") == "" {
-		return strings.TrimPrefix(text, "-")
-	}
-	return text
-}
-
-// clock is an instant to the minute.
-func clock(t time.Time) string { return t.UTC().Format("2006-01-02 15:04 UTC") }
-
-// short is a duration without zeros at its end.
-func short(duration string) string {
-	for _, zeros := range []string{"h0m0s", "m0s"} {
-		if whole, ok := strings.CutSuffix(duration, zeros); ok {
-			return whole + zeros[:1]
-		}
-	}
-	return duration
-}
-
-func count(n int, what string) string {
-	if n == 1 {
-		return "1 " + what
-	}
-	return fmt.Sprintf("%d %ss", n, what)
-}
