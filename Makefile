@@ -88,7 +88,7 @@ licences: ## Hold the licences of all that is compiled into the programs to thos
 
 .PHONY: vulnerabilities
 VULNDB ?= https://vuln.go.dev
-vulnerabilities: ## Ask VULNDB whether what ships calls what is vulnerable; VULNERABILITIES=required fails if it cannot be reached
+vulnerabilities: ## Ask VULNDB whether what ships calls what is vulnerable (a minute); VULNERABILITIES=required fails if it cannot be reached
 	cd hack/supply && $(GO) run ./cmd/vulnerabilities -db '$(VULNDB)'
 
 .PHONY: supply
@@ -96,7 +96,7 @@ supply: ## Tests of these checks, of the bill of materials, and that a build is 
 	cd hack/supply && $(GO) test -count=1 ./...
 
 .PHONY: reproducible
-reproducible: ## Build it anew in other folders, with an empty cache of the compiler, and compare the bytes (some 10 minutes)
+reproducible: ## Build it anew in other folders, once with an empty cache of the compiler, and compare the bytes (some 10 minutes)
 	cd hack/supply && SARTOR_COLD_CACHE=1 $(GO) test -count=1 -v -timeout 60m ./reproducible
 
 .PHONY: legal

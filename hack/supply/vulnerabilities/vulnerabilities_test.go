@@ -12,19 +12,21 @@ import (
 	"testing"
 
 	"github.com/stretchr/testify/require"
+
+	"github.com/sartor-vpa/sartor/hack/supply/licence"
 )
 
-// entry is a vulnerability that is made up: every version of the function has it.
-type entry struct{ id, module, pkg, function string }
+// flaw is a vulnerability that is made up: every version of the function has it.
+type flaw struct{ id, module, pkg, function string }
 
-// database writes entries as https://go.dev/doc/security/vuln/database has them, and returns the folder.
-func database(t *testing.T, entries ...entry) string {
+// database writes flaws as https://go.dev/doc/security/vuln/database has them, and returns the folder.
+func database(t *testing.T, flaws ...flaw) string {
 	t.Helper()
 	const when = "2026-01-01T00:00:00Z"
 	type object = map[string]any
 	files := map[string]any{"index/db": object{"modified": when}}
 	var modules, vulns []object
-	for _, e := range entries {
+	for _, e := range flaws {
 		modules = append(modules, object{"path": e.module, "vulns": []object{{"id": e.id, "modified": when}}})
 		vulns = append(vulns, object{"id": e.id, "modified": when})
 		files["ID/"+e.id] = object{
@@ -66,12 +68,12 @@ func merged(modules []map[string]any) []map[string]any {
 
 // The program that most tests look at calls one function of these two, and imports both.
 var (
-	called    = entry{"GO-0000-0001", "stdlib", "strings", "ToUpper"}
-	notCalled = entry{"GO-0000-0002", "stdlib", "strings", "ToTitle"}
+	called    = flaw{"GO-0000-0001", "stdlib", "strings", "ToUpper"}
+	notCalled = flaw{"GO-0000-0002", "stdlib", "strings", "ToTitle"}
 )
 
 // checked is what Check says of a small program, with that database.
-func checked(t *testing.T, database string, ships, required bool) (string, error) {
+func checked(t *testing.T, database string, required bool) (string, error) {
 	t.Helper()
 	root := t.TempDir()
 	for name, content := range map[string]string{
@@ -80,40 +82,40 @@ func checked(t *testing.T, database string, ships, required bool) (string, error
 	} {
 		require.NoError(t, os.WriteFile(filepath.Join(root, name), []byte(content), 0o600))
 	}
-	return checkedIn(t, root, Module{Dir: ".", Packages: []string{"./..."}, Ships: ships}, database, required)
+	return checkedWith(t, Options{Root: root, Ships: []string{"./..."}, Database: database, Required: required})
 }
 
-func checkedIn(t *testing.T, root string, m Module, database string, required bool) (string, error) {
+// checkedWith is what Check says with these options.
+func checkedWith(t *testing.T, o Options) (string, error) {
 	t.Helper()
-	tools, err := filepath.Abs("../../tools/go.mod")
+	var err error
+	o.Tools, err = filepath.Abs("../../tools/go.mod")
 	require.NoError(t, err)
 	var out bytes.Buffer
-	err = Check(t.Context(), Options{Tools: tools, Root: root, Modules: []Module{m}, Database: database, Required: required, Out: &out})
+	o.Out = &out
+	err = Check(t.Context(), o)
 	return out.String(), err
 }
 
-func TestACallOfWhatIsVulnerableFailsWhatShipsAndNothingElse(t *testing.T) {
+func TestACallOfWhatIsVulnerableFailsAndNothingElse(t *testing.T) {
 	const fails, passes = true, false
 	for _, c := range []struct {
-		name    string
-		entries []entry
-		ships   bool
-		fails   bool
-		says    string
+		name  string
+		flaws []flaw
+		fails bool
+		says  string
 	}{
-		{"called", []entry{called}, true, fails, "Vulnerability #1: GO-0000-0001"},
-		{"imported, and not called", []entry{notCalled}, true, passes, "found 1 vulnerability in packages you import"},
-		{"one of either kind", []entry{called, notCalled}, true, fails, "Vulnerability #1: GO-0000-0001"},
-		{"of no concern", []entry{{"GO-0000-0003", "example.org/other", "example.org/other", "Do"}}, true, passes, "No vulnerabilities found"},
-		{"nothing is known", nil, true, passes, "No vulnerabilities found"},
-		{"imported by tests", []entry{notCalled}, false, passes, "Vulnerability #1: GO-0000-0002"},
+		{"called", []flaw{called}, fails, "Vulnerability #1: GO-0000-0001"},
+		{"imported, and not called", []flaw{notCalled}, passes, "found 1 vulnerability in packages you import"},
+		{"one of either kind", []flaw{called, notCalled}, fails, "Vulnerability #1: GO-0000-0001"},
+		{"of no concern", []flaw{{"GO-0000-0003", "example.org/other", "example.org/other", "Do"}}, passes, "No vulnerabilities found"},
+		{"nothing is known", nil, passes, "No vulnerabilities found"},
 	} {
 		t.Run(c.name, func(t *testing.T) {
-			out, err := checked(t, "file://"+database(t, c.entries...), c.ships, false)
+			out, err := checked(t, "file://"+database(t, c.flaws...), false)
 			require.Contains(t, out, c.says)
-			require.Equal(t, c.ships, strings.Contains(out, ": what ships\n"))
 			if c.fails {
-				require.ErrorContains(t, err, "calls what is known to be vulnerable")
+				require.ErrorContains(t, err, "call what is known to be vulnerable")
 			} else {
 				require.NoError(t, err)
 			}
@@ -121,17 +123,43 @@ func TestACallOfWhatIsVulnerableFailsWhatShipsAndNothingElse(t *testing.T) {
 	}
 }
 
-// This one takes a minute: it is the programs themselves that are looked at.
-func TestACallOfTheProgramsFails(t *testing.T) {
+// It is the programs themselves that are looked at here, which takes most of the time that all these tests take. Of what does not ship
+// only a module is, where tests alone import what is vulnerable.
+func TestACallOfTheProgramsFailsAndWhatTestsImportIsTold(t *testing.T) {
 	root, err := filepath.Abs("../../..")
 	require.NoError(t, err)
-	const module = "github.com/spf13/cobra"
-	db := database(t, entry{"GO-0000-0001", module, module, "Command.ExecuteContext"}, entry{"GO-0000-0002", module, module, "Command.GenBashCompletionFile"})
-	out, err := checkedIn(t, root, Tree()[0], "file://"+db, true)
-	require.ErrorContains(t, err, root+" calls what is known to be vulnerable", out)
+	const module, tested = "github.com/spf13/cobra", "github.com/stretchr/testify"
+	db := database(t,
+		flaw{"GO-0000-0001", module, module, "Command.ExecuteContext"},
+		flaw{"GO-0000-0002", module, module, "Command.GenBashCompletionFile"},
+		flaw{"GO-0000-0003", tested, tested + "/require", "NoError"},
+	)
+	out, err := checkedWith(t, Options{
+		Root: root, Ships: []string{"./recommender", "./admission"}, Database: "file://" + db, Required: true,
+		Others: []licence.Build{{Dir: filepath.Join(root, "e2e", "legal"), Packages: []string{"./..."}, Tests: true}},
+	})
+	require.ErrorContains(t, err, root+" call what is known to be vulnerable", out)
 	require.Contains(t, out, "recommender.main calls cobra.Command.ExecuteContext")
 	require.Contains(t, out, "affected by 1 vulnerability from 1 module")
 	require.Contains(t, out, "found 1 vulnerability in packages you import")
+	require.Regexp(t, `tests and tools, which do not ship: \d+ modules, 3 known vulnerabilities\n`, out)
+	require.Regexp(t, `\n  GO-0000-0003: github\.com/stretchr/testify v\S+: made up\n`, out)
+}
+
+func TestWhatIsKnownOfTestsFailsNothing(t *testing.T) {
+	legal, err := filepath.Abs("../../../e2e/legal")
+	require.NoError(t, err)
+	db := "file://" + database(t, flaw{"GO-0000-0003", "github.com/stretchr/testify", "github.com/stretchr/testify/require", "NoError"})
+	builds := []licence.Build{{Dir: legal, Packages: []string{"./..."}, Tests: true}}
+	var out bytes.Buffer
+	tools, err := filepath.Abs("../../tools/go.mod")
+	require.NoError(t, err)
+	require.NoError(t, tell(t.Context(), Options{Tools: tools, Root: legal, Others: builds, Database: db, Out: &out}))
+	require.Contains(t, out.String(), " modules, 1 known vulnerabilities\n  GO-0000-0003: ")
+
+	out.Reset()
+	err = tell(t.Context(), Options{Tools: tools, Root: legal, Others: builds, Database: "file://" + t.TempDir() + "/gone", Out: &out})
+	require.ErrorContains(t, err, "look up what is known", "that is no finding")
 }
 
 // served is the database's folder as the public server has it: compressed, and complete or not.
@@ -153,8 +181,8 @@ func served(t *testing.T, dir string, status int) string {
 
 func TestADatabaseOnAServerIsRead(t *testing.T) {
 	address := served(t, database(t, called), http.StatusOK)
-	out, err := checked(t, address, true, false)
-	require.ErrorContains(t, err, "calls what is known to be vulnerable", out)
+	out, err := checked(t, address, false)
+	require.ErrorContains(t, err, "call what is known to be vulnerable", out)
 	require.NotContains(t, out, "NOT CHECKED")
 }
 
@@ -168,12 +196,12 @@ func TestADatabaseThatCannotBeReachedIsSaidLoudlyAndFailsWhereItIsRequired(t *te
 		"empty":          served(t, t.TempDir(), http.StatusOK),
 	} {
 		t.Run(name, func(t *testing.T) {
-			out, err := checked(t, address, true, false)
+			out, err := checked(t, address, false)
 			require.NoError(t, err)
 			require.Contains(t, out, "\nNOT CHECKED: "+address+" cannot be reached\n")
-			require.NotContains(t, out, "== ", "nothing was looked at")
+			require.NotContains(t, out, "what ships", "nothing was looked at")
 
-			_, err = checked(t, address, true, true)
+			_, err = checked(t, address, true)
 			require.ErrorContains(t, err, address+" cannot be reached: ")
 			require.ErrorContains(t, err, "-db")
 		})
@@ -186,13 +214,10 @@ func TestWhatCannotBeCheckedIsAnErrorAndNoPass(t *testing.T) {
 		"another layout": "file://" + t.TempDir(),
 	} {
 		t.Run(name, func(t *testing.T) {
-			_, err := checked(t, address, true, false)
+			_, err := checked(t, address, false)
 			require.ErrorContains(t, err, address+" is no database")
 		})
 	}
-	for _, ships := range []bool{true, false} {
-		root := t.TempDir()
-		out, err := checkedIn(t, root, Module{Dir: ".", Packages: []string{"./..."}, Ships: ships}, "file://"+database(t), false)
-		require.ErrorContains(t, err, "check "+root+" for vulnerabilities", "there is no module: "+out)
-	}
+	out, err := checkedWith(t, Options{Root: t.TempDir(), Ships: []string{"./..."}, Database: "file://" + database(t)})
+	require.ErrorContains(t, err, "check [./...] in ", "there is no module: "+out)
 }

@@ -49,7 +49,7 @@ func run(ctx context.Context, root string, write, tests bool) error {
 
 // check compares what ships with what is allowed and reported.
 func check(ctx context.Context, known *licence.Classifier, root string, write bool, out io.Writer) error {
-	findings, err := find(ctx, known, shipped(root)...)
+	findings, err := find(ctx, known, licence.Shipped(root)...)
 	if err != nil {
 		return err
 	}
@@ -95,11 +95,11 @@ func hold(path, want string, write bool) error {
 
 // tell prints the licences of what does not ship, a line for each that is unusual.
 func tell(ctx context.Context, known *licence.Classifier, root string, out io.Writer) error {
-	ships, err := licence.Compiled(ctx, shipped(root)...)
+	ships, err := licence.Compiled(ctx, licence.Shipped(root)...)
 	if err != nil {
 		return err
 	}
-	findings, err := find(ctx, known, others(root)...)
+	findings, err := find(ctx, known, licence.Others(root)...)
 	if err != nil {
 		return err
 	}
@@ -130,24 +130,6 @@ func find(ctx context.Context, known *licence.Classifier, builds ...licence.Buil
 		findings = append(findings, f)
 	}
 	return findings, nil
-}
-
-// shipped are the builds of the images: see Dockerfile.
-func shipped(root string) []licence.Build {
-	var builds []licence.Build
-	for _, arch := range []string{"amd64", "arm64"} {
-		builds = append(builds, licence.Build{Dir: root, Packages: []string{"./recommender", "./admission"}, OS: "linux", Arch: arch})
-	}
-	return builds
-}
-
-// others are the builds of tests and tools.
-func others(root string) []licence.Build {
-	builds := []licence.Build{{Dir: filepath.Join(root, "hack", "tools"), Packages: []string{"tool"}}}
-	for _, dir := range []string{".", "e2e", "e2e/legal", "e2e/charts", "hack/supply"} {
-		builds = append(builds, licence.Build{Dir: filepath.Join(root, filepath.FromSlash(dir)), Packages: []string{"./..."}, Tests: true})
-	}
-	return builds
 }
 
 // summary is "80 modules: Apache-2.0 50, BSD-3-Clause 22, MIT 10".

@@ -1,4 +1,5 @@
-// Vulnerabilities asks Go's vulnerability database about all that is compiled, and fails if what ships calls what is vulnerable.
+// Vulnerabilities asks Go's vulnerability database about all that is compiled. It fails if what ships calls what is vulnerable, and tells of
+// vulnerable modules that only tests and tools take.
 //
 //	vulnerabilities [-root DIR] [-db ADDRESS]
 //
@@ -12,6 +13,7 @@ import (
 	"os"
 	"path/filepath"
 
+	"github.com/sartor-vpa/sartor/hack/supply/licence"
 	"github.com/sartor-vpa/sartor/hack/supply/vulnerabilities"
 )
 
@@ -35,7 +37,8 @@ func run(ctx context.Context, root, database, mode string) error {
 		return err
 	}
 	return vulnerabilities.Check(ctx, vulnerabilities.Options{
-		Tools: filepath.Join(top, "hack", "tools", "go.mod"), Root: top, Modules: vulnerabilities.Tree(),
+		Tools: filepath.Join(top, "hack", "tools", "go.mod"), Root: top,
+		Ships: []string{"./recommender", "./admission"}, Others: licence.Others(top),
 		Database: database, Required: mode == "required", Out: os.Stdout,
 	})
 }
