@@ -142,7 +142,7 @@ func (o *replayOptions) run(ctx context.Context, fs *pflag.FlagSet, files []stri
 		options.Declared = &corev1.ResourceRequirements{Requests: o.requests, Limits: o.limits}
 	}
 	if options.Declared != nil || slices.ContainsFunc(workloads, func(w replay.Workload) bool { return w.Template != nil }) {
-		policies = append(policies, replay.Policy{Name: declaredName, Flags: "what pods declare, without a recommendation", AsDeclared: true})
+		policies = append(policies, replay.Policy{Name: declaredName, Description: "what pods declare, without a recommendation", AsDeclared: true})
 	}
 	report, err := replay.Run(ctx, workloads, policies, options, func(n int) { tell.say("played", n, len(workloads), "workloads") })
 	if err != nil {

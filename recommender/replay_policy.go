@@ -61,9 +61,9 @@ func (o *replayOptions) plays(fs *pflag.FlagSet) ([]replay.Policy, error) {
 }
 
 // play is what the flags say, as a policy.
-func (o *options) play(name, flags string) replay.Policy {
+func (o *options) play(name, description string) replay.Policy {
 	return replay.Policy{
-		Name: name, Flags: flags, Aggregate: o.aggregate, Estimate: o.estimate,
+		Name: name, Description: description, Aggregate: o.aggregate, Estimate: o.estimate,
 		Global: o.policy.global, Rounding: o.policy.rounding, Minimum: o.policy.minimum, IntegerCPU: o.policy.integerCPU,
 		Limits: o.limits.Policy, FloorRequests: o.limits.FloorRequests,
 	}

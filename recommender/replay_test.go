@@ -87,7 +87,7 @@ func TestPoliciesAreFlagsAfterThoseOfTheCommandLine(t *testing.T) {
 		"--declared-requests=cpu=200m", "--declared-limits=cpu=4, memory=2Gi")
 	var names, said []string
 	for _, p := range r.Policies {
-		names, said = append(names, p.Name), append(said, p.Flags)
+		names, said = append(names, p.Name), append(said, p.Description)
 	}
 	require.Equal(t, []string{"base", "limits", "wide", "small", "declared"}, names)
 	require.Equal(t, "--recommendation-margin-fraction=1 --container-recommendation-max-allowed-memory=1Gi", said[0])

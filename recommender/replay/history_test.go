@@ -123,8 +123,8 @@ func TestReadingIsTriedAgainAndToldAsItGoes(t *testing.T) {
 	})
 	require.NoError(t, err)
 	require.Equal(t, want, got[0])
-	require.Len(t, told, 1)
-	require.Contains(t, told[0], "reset")
+	require.NotEmpty(t, told)
+	require.Contains(t, told[len(told)-1], "reset")
 	require.Equal(t, [][2]int{{0, 6}, {1, 6}, {2, 6}, {3, 6}, {4, 6}, {5, 6}}, done)
 }
 

@@ -39,7 +39,7 @@ func TestNamesAreTextHoweverTheyAreMeant(t *testing.T) {
 	const evil = `<script>alert(1)</script>"'><img src=x onerror=y>{{.}}` + "\x1b[2J"
 	w := Workload{Namespace: evil, Name: evil, Tracks: []Track{flat(evil, evil, sunday, 2*aDay, 100, 300*mebi)}}
 	p := byDefault(evil)
-	p.Flags = evil
+	p.Description = evil
 	r := played(t, []Workload{w}, Options{Plots: true}, p)
 	text := paged(t, r)
 	require.NotContains(t, text, "<script")
@@ -127,7 +127,7 @@ func TestALongTimeIsAFewPointsAndKeepsItsPeaks(t *testing.T) {
 	track := flat("p", "app", sunday, 60*aDay, 100, 300*mebi)
 	track.set(sunday.Add(30*aDay+time.Hour), 1, 7000, 900*mebi)
 	r := played(t, []Workload{{Namespace: "n", Name: "w", Tracks: []Track{track}}}, Options{Plots: true}, byDefault("base"))
-	moments := momentsOf(r.Containers[0].looks, usage.CPU)
+	moments := r.Containers[0].plotted[usage.CPU]
 	require.LessOrEqual(t, len(moments), plotPoints)
 	most := int64(0)
 	for _, m := range moments {

@@ -52,21 +52,21 @@ type given struct{ target, request, limit int64 }
 
 // newPlot draws one resource of a container; nil if nothing was kept of it.
 func newPlot(c *ContainerReport, r usage.Resource) *plot {
-	if len(c.looks) == 0 || len(c.looks[0]) == 0 {
+	moments := c.plotted[r]
+	if len(moments) == 0 {
 		return nil
 	}
-	moments := momentsOf(c.looks, r)
 	highest := highestOf(moments)
 	unit, _ := unitOf(r)
 	p := &plot{Width: plotWidth, Height: plotHeight, Label: fmt.Sprintf("%s of %s", headings[r], c.title())}
 	p.levels(float64(highest)/unit, r)
-	p.days(c.looks[0][0].at, time.Duration(len(c.looks[0]))*Look)
+	p.days(c.begins, c.lasts)
 	x := func(i int) float64 { return plotLeft + drawnWidth*float64(i)/float64(len(moments)) }
 	y := func(v int64) float64 {
 		return plotTop + drawnHeight*(1-min(1, float64(v)/float64(highest)))
 	}
 	p.Lines = append(p.Lines, plotLine{"used", path(moments, x, y, func(m *moment) int64 { return m.used })})
-	for i := range c.looks {
+	for i := range c.Outcomes {
 		for _, one := range []struct {
 			class string
 			value func(*given) int64

@@ -60,8 +60,8 @@ func (o *Options) Validate() error {
 
 // Policy is how recommendations are made: the recommender's flags, and the webhook's.
 type Policy struct {
-	// Name is unique among the policies of a replay, Flags say in words what it is.
-	Name, Flags string
+	// Name is unique among the policies of a replay, Description says what it is: its flags, or in words.
+	Name, Description string
 	// AsDeclared is set for what pods declare, without any recommendation. All that follows does not matter then.
 	AsDeclared bool
 

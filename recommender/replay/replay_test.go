@@ -21,11 +21,11 @@ import (
 func compared() []Policy {
 	return []Policy{
 		byDefault("base"),
-		byDefault("p99", percentileOf(0.99), func(p *Policy) { p.Flags = "--target-cpu-percentile=0.99 --target-memory-percentile=0.99" }),
+		byDefault("p99", percentileOf(0.99), func(p *Policy) { p.Description = "--target-cpu-percentile=0.99 --target-memory-percentile=0.99" }),
 		byDefault("thin", percentileOf(0.5), func(p *Policy) {
-			p.Flags, p.Estimate.Margin = "--target-cpu-percentile=0.5 --target-memory-percentile=0.5 --recommendation-margin-fraction=0", 0
+			p.Description, p.Estimate.Margin = "--target-cpu-percentile=0.5 --target-memory-percentile=0.5 --recommendation-margin-fraction=0", 0
 		}),
-		{Name: "declared", Flags: "what pods declare, without a recommendation", AsDeclared: true},
+		{Name: "declared", Description: "what pods declare, without a recommendation", AsDeclared: true},
 	}
 }
 

@@ -28,8 +28,8 @@ type Report struct {
 
 // PolicyReport is what a policy is called and made of.
 type PolicyReport struct {
-	Name  string `json:"name"`
-	Flags string `json:"flags,omitempty"`
+	Name        string `json:"name"`
+	Description string `json:"description"`
 }
 
 // ContainerReport is how one container of a workload fared.
@@ -41,8 +41,10 @@ type ContainerReport struct {
 	Pods     int       `json:"pods"`
 	Outcomes []Outcome `json:"outcomes"`
 
-	// looks are those of each policy, if plots are wanted.
-	looks [][]look
+	// plotted is what there is to plot of each resource, if plots are wanted; it begins and lasts as said.
+	plotted [len(usage.Resources)][]moment
+	begins  time.Time
+	lasts   time.Duration
 }
 
 // Outcome is how a container, or all of them, fared under a policy.
@@ -64,7 +66,7 @@ func (o *Outcome) of(r usage.Resource) *Measures {
 func newReport(policies []Policy, o Options) *Report {
 	r := &Report{RestartEvery: o.RestartEvery.String(), WarmUp: o.WarmUp.String(), totals: make([]outcome, len(policies))}
 	for i := range policies {
-		r.Policies = append(r.Policies, PolicyReport{Name: policies[i].Name, Flags: policies[i].Flags})
+		r.Policies = append(r.Policies, PolicyReport{Name: policies[i].Name, Description: policies[i].Description})
 	}
 	return r
 }
@@ -83,15 +85,28 @@ func (r *Report) add(outcomes [][]outcome, w *Workload) {
 	}
 	for i, name := range s.containers {
 		c := ContainerReport{Namespace: w.Namespace, Workload: w.Name, Container: name, Pods: s.pods[i]}
+		var looks [][]look
 		for p := range outcomes {
 			one := &outcomes[p][i]
 			c.Outcomes = append(c.Outcomes, one.report(r.Policies[p].Name, false))
-			c.looks = append(c.looks, one.looks)
+			looks = append(looks, one.looks)
 			for kind := range one.tallies {
 				r.totals[p].tallies[kind].merge(&one.tallies[kind])
 			}
 		}
+		c.keep(looks)
 		r.Containers = append(r.Containers, c)
+	}
+}
+
+// keep makes the looks of each policy into what is plotted: they are too many to be kept of all containers.
+func (c *ContainerReport) keep(looks [][]look) {
+	if len(looks) == 0 || len(looks[0]) == 0 {
+		return
+	}
+	c.begins, c.lasts = looks[0][0].at, time.Duration(len(looks[0]))*Look
+	for _, r := range usage.Resources {
+		c.plotted[r] = momentsOf(looks, r)
 	}
 }
 

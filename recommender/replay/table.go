@@ -85,7 +85,7 @@ MOVES: of the target by over 10 %, a day. COVER: share of the minutes with a rec
 func (t *table) policy(p PolicyReport) {
 	line := "  " + padded(printable(p.Name), policyWidth)
 	empty := len(line)
-	for word := range strings.FieldsSeq(printable(p.Flags)) {
+	for word := range strings.FieldsSeq(printable(p.Description)) {
 		if len(line) > empty && len(line)+1+len(word) > Columns {
 			t.line(line)
 			line = strings.Repeat(" ", 2+policyWidth)
