@@ -41,8 +41,10 @@ with kubectl describe vpa, and step by step with recommender explain.`,
 			if err := o.validate(); err != nil {
 				return err
 			}
-			tellIdle(logging.New(cmd.ErrOrStderr(), o.log), cmd.Flags())
-			return run(cmd.Context(), o)
+			log := logging.New(cmd.ErrOrStderr(), o.log)
+			logging.Install(log)
+			tellIdle(log, cmd.Flags())
+			return run(cmd.Context(), o, log)
 		},
 	}
 	cmd.SetGlobalNormalizationFunc(flags.Dashes)

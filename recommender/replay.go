@@ -49,10 +49,8 @@ columns time, namespace, workload, pod, container, cpu_cores and memory_bytes, o
 of the last two are needed ("-" is standard input). Nothing is written to the cluster.
 
 Give it the arguments that the recommender runs with: it takes them all, and those below decide.
-Each --policy is compared with them.
-
-Examples:
-  recommender replay usage.csv
+Each --policy is compared with them.`,
+		Example: `  recommender replay usage.csv
   recommender replay --prometheus-address=http://localhost:9090 --vpa=store/shop -o html > shop.html
   recommender replay --prometheus-address=http://localhost:9090 --workload=store/Deployment/shop \
       --history-length=15d --warm-up=7d --policy='p95: --target-cpu-percentile=0.95' \

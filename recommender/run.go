@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"net/http"
 	"net/http/pprof"
-	"os"
 	"sync"
 	"time"
 
@@ -22,7 +21,6 @@ import (
 	ctrlmetrics "sigs.k8s.io/controller-runtime/pkg/metrics"
 	metricsserver "sigs.k8s.io/controller-runtime/pkg/metrics/server"
 
-	"github.com/sartor-vpa/sartor/pkg/logging"
 	"github.com/sartor-vpa/sartor/pkg/target"
 	"github.com/sartor-vpa/sartor/pkg/version"
 	"github.com/sartor-vpa/sartor/recommender/cluster"
@@ -34,9 +32,7 @@ import (
 )
 
 // run builds the program out of its parts and works until ctx ends.
-func run(ctx context.Context, o *options) error {
-	log := logging.New(os.Stderr, o.log)
-	logging.Install(log)
+func run(ctx context.Context, o *options, log logr.Logger) error {
 	log.Info("Starting", "version", version.Get().String())
 	config, err := o.apiserver.Config("sartor-recommender")
 	if err != nil {

@@ -13,7 +13,7 @@ import (
 
 func command() (*cobra.Command, *time.Duration) {
 	interval := 24 * time.Hour
-	c := &cobra.Command{Use: "program", Short: "does it", Long: "Does it.", RunE: func(*cobra.Command, []string) error { return nil }}
+	c := &cobra.Command{Use: "program", Example: "  program --quick", Short: "does it", Long: "Does it.", RunE: func(*cobra.Command, []string) error { return nil }}
 	c.AddCommand(&cobra.Command{Use: "explain", Short: "says why", RunE: func(*cobra.Command, []string) error { return nil }})
 	c.SetGlobalNormalizationFunc(Dashes)
 	GroupHelp(c)
@@ -45,6 +45,9 @@ Usage:
 Commands:
   completion   Generate the autocompletion script for the specified shell
   explain      says why
+
+Examples:
+  program --quick
 
 Second things:
   --some-interval duration (default 24h)

@@ -39,6 +39,9 @@ func usage(c *cobra.Command) string {
 			}
 		}
 	}
+	if c.HasExample() {
+		fmt.Fprintf(&out, "\nExamples:\n%s\n", c.Example)
+	}
 	groups, headings := map[string][]*pflag.Flag{}, []string(nil)
 	idle := false
 	c.Flags().VisitAll(func(f *pflag.Flag) {
