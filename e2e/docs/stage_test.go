@@ -143,10 +143,10 @@ func (s *stage) misdirect(t *testing.T) {
 	}
 }
 
-// misfilter starts the recommender again with a filter that lets nothing through.
+// misfilter starts the recommender again with a filter by a label that there is not.
 func (s *stage) misfilter(t *testing.T) {
 	require.NoError(t, s.sartor.Recommender.Kill())
-	require.NoError(t, s.sartor.StartRecommender(t.Context(), `--prometheus-matcher=cluster="eu-1"`))
+	require.NoError(t, s.sartor.StartRecommender(t.Context(), "--prometheus-env-label=environment"))
 }
 
 // watch starts the Prometheus of which runbooks ask what the programs count.
