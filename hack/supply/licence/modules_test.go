@@ -28,6 +28,7 @@ replace (
 `,
 		"top/main.go":       "package main\n\nimport (\n\t_ \"example.org/always/within\"\n\t_ \"github.com/sartor-vpa/sartor/part\"\n)\n\nfunc main() {}\n",
 		"top/main_arm64.go": "package main\n\nimport _ \"example.org/arm\"\n",
+		"top/main_c.go":     "//go:build cgo\n\npackage main\n\nimport _ \"example.org/never\"\n",
 		"top/main_test.go":  "package main\n\nimport _ \"example.org/tested\"\n",
 		"always/go.mod":     "module example.org/always\ngo 1.26\n", "always/within/a.go": "package within\n", "always/beside/a.go": "package beside\n",
 		"arm/go.mod": "module example.org/arm\ngo 1.26\n", "arm/a.go": "package arm\n",

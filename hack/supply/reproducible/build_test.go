@@ -9,6 +9,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"regexp"
+	"slices"
 	"strings"
 	"testing"
 
@@ -29,8 +30,13 @@ func run(t *testing.T, dir string, env []string, name string, args ...string) st
 	t.Helper()
 	cmd := exec.CommandContext(t.Context(), name, args...)
 	cmd.Dir = dir
-	// Whatever this machine sets in GOFLAGS, the build has to be the same without.
-	cmd.Env = append(append(os.Environ(), "PWD="+dir, "GOFLAGS=", "MAKEFLAGS="), env...)
+	// Whatever this machine sets in GOFLAGS, the build has to be the same without. What the Makefile takes from outside is the
+	// repository's here.
+	inherited := slices.DeleteFunc(os.Environ(), func(v string) bool {
+		name, _, _ := strings.Cut(v, "=")
+		return slices.Contains([]string{"VERSION", "COMMIT", "DATE", "GOOS", "GOARCH", "GO", "MAKEFLAGS"}, name)
+	})
+	cmd.Env = append(append(inherited, "PWD="+dir, "GOFLAGS="), env...)
 	var stderr strings.Builder
 	cmd.Stderr = &stderr
 	out, err := cmd.Output()

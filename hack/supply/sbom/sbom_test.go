@@ -85,6 +85,7 @@ func TestABillSaysWhichBuildItIsOf(t *testing.T) {
 	require.Equal(t, "sbom", of.Name)
 	require.Equal(t, "v1.2.3-made-up", of.Version)
 	require.Equal(t, "pkg:golang/github.com/sartor-vpa/sartor/hack/supply@v1.2.3-made-up#sbom", of.PackageURL)
+	require.Regexp(t, `^urn:uuid:[0-9a-f]{8}-[0-9a-f]{4}-8[0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{12}$`, bom.SerialNumber, "RFC 9562, version 8")
 	require.Equal(t, "2026-11-22T07:00:00Z", bom.Metadata.Timestamp, "the commit's, and not the clock's")
 	require.Contains(t, *of.Properties, cdx.Property{Name: "sartor:commit", Value: "0123abcd-made-up"})
 	require.Contains(t, string(text), `"sartor:build:GOARCH"`)
@@ -125,6 +126,15 @@ func TestAProgramOfAnotherBuildIsRefused(t *testing.T) {
 	require.NoError(t, os.WriteFile(text, []byte("hello"), 0o600))
 	_, err := Of(text, release, both)
 	require.ErrorContains(t, err, text)
+}
+
+func TestAModuleThatIsReplacedIsTheOtherOne(t *testing.T) {
+	fork := &debug.Module{Path: "example.org/fork", Version: "v1.0.1+incompatible", Sum: "h1:" + base64.StdEncoding.EncodeToString([]byte("sum"))}
+	components, err := parts(&debug.BuildInfo{GoVersion: "go1.26.8 X:some", Deps: []*debug.Module{{Path: "example.org/part", Version: "v1.0.0", Replace: fork}}}, both)
+	require.NoError(t, err)
+	require.Len(t, components, 2)
+	require.Equal(t, "pkg:golang/example.org/fork@v1.0.1%2Bincompatible", components[0].PackageURL)
+	require.Equal(t, "pkg:golang/std@1.26.8", components[1].PackageURL)
 }
 
 func TestAModuleWithoutASumIsRefused(t *testing.T) {

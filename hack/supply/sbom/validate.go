@@ -24,7 +24,6 @@ func Validate(ctx context.Context, document []byte) error {
 	}
 	compiler := jsonschema.NewCompiler()
 	compiler.UseLoader(schemas(filepath.Join(strings.TrimSpace(string(dir)), "schema")))
-	compiler.AssertFormat()
 	schema, err := compiler.Compile("http://cyclonedx.org/schema/bom-" + Version.String() + ".schema.json")
 	if err != nil {
 		return fmt.Errorf("read CycloneDX's schema: %w", err)
