@@ -7,10 +7,7 @@ import (
 	"net/http"
 	"net/url"
 	"strconv"
-	"testing"
 	"time"
-
-	"github.com/stretchr/testify/require"
 
 	"github.com/sartor-vpa/sartor/e2e/cluster"
 	"github.com/sartor-vpa/sartor/e2e/history"
@@ -83,18 +80,19 @@ func (s *scene) scraped(ctx context.Context, selector string, until time.Time) (
 	return answer.Data.Result, nil
 }
 
-// usage selects what an app's containers used, by the real node's cAdvisor.
-func (s *scene) usage(app string) string {
-	return fmt.Sprintf(`container_cpu_usage_seconds_total{env=%q,job=%q,namespace=%q,pod=~"%s-[a-z0-9]{6,10}-[a-z0-9]{5}",container!=""}`,
-		story.Environment, cluster.KubeletJob, s.namespace, app)
+// usage selects what an app's containers used, by a metric of the real node's cAdvisor.
+func (s *scene) usage(metric, app string) string {
+	return fmt.Sprintf(`%s{env=%q,job=%q,namespace=%q,pod=~"%s-[a-z0-9]{6,10}-[a-z0-9]{5}",container!=""}`,
+		metric, story.Environment, cluster.KubeletJob, s.namespace, app)
 }
 
 // minutes is for how many minutes cAdvisor told of an app's containers until then, each container's counted by itself: a minute
 // of which any run of the container shows a third.
-func (s *scene) minutes(t *testing.T, app string, until time.Time) int {
-	t.Helper()
-	series, err := s.scraped(t.Context(), s.usage(app), until)
-	require.NoError(t, err)
+func (s *scene) minutes(ctx context.Context, app string, until time.Time) (int, error) {
+	series, err := s.scraped(ctx, s.usage("container_cpu_usage_seconds_total", app), until)
+	if err != nil {
+		return 0, err
+	}
 	type minute struct {
 		pod, container string
 		at             time.Time
@@ -118,5 +116,17 @@ func (s *scene) minutes(t *testing.T, app string, until time.Time) int {
 			}
 		}
 	}
-	return len(known)
+	return len(known), nil
+}
+
+// most is the largest memory of any of an app's containers that cAdvisor told of until then, in bytes.
+func (s *scene) most(ctx context.Context, app string, until time.Time) (float64, error) {
+	series, err := s.scraped(ctx, s.usage("container_memory_working_set_bytes", app), until)
+	most := 0.0
+	for _, one := range series {
+		for _, r := range one.Values {
+			most = max(most, r.value)
+		}
+	}
+	return most, err
 }

@@ -2,6 +2,7 @@ package node
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"regexp"
 	"strings"
@@ -27,6 +28,7 @@ func (s *scene) told(t *testing.T) {
 	for _, app := range []string{story.Stable, story.Candidate} {
 		s.seen(t, app)
 	}
+	// What was recorded of it has the job kubelet.
 	dev, err := s.scraped(t.Context(), `container_memory_working_set_bytes{env="dev",namespace="store",job!="kubelet",container="shop"}`, time.Now())
 	require.NoError(t, err)
 	require.NotEmpty(t, dev, "dev's shop could be taken for prod's")
@@ -35,6 +37,10 @@ func (s *scene) told(t *testing.T) {
 	told.Before, err = told.Pods(t.Context())
 	require.NoError(t, err)
 	require.NoError(t, told.Recommend(t.Context()))
+	for _, app := range []string{story.Stable, story.Candidate} {
+		s.loaded(t, app)
+	}
+	require.NoError(t, told.Recommend(t.Context()), "as it is with all of history")
 	s.requireShop(t)
 	s.answered(t)
 	require.NoError(t, told.Renew(t.Context()))
@@ -50,11 +56,12 @@ func (s *scene) told(t *testing.T) {
 // seen waits until Prometheus has at least a whole minute of each of the app's containers that cAdvisor saw.
 func (s *scene) seen(t *testing.T, app string) {
 	t.Helper()
-	eventually(t, "Prometheus has a minute of "+app, func(context.Context) error {
-		if n := s.minutes(t, app, time.Now().Truncate(time.Minute)); n < 2 { // its sidecar's, too
-			return fmt.Errorf("it has %d of its containers", n)
+	eventually(t, "Prometheus has a minute of "+app, func(ctx context.Context) error {
+		n, err := s.minutes(ctx, app, time.Now().Truncate(time.Minute))
+		if err == nil && n < 2 { // its sidecar's, too
+			err = fmt.Errorf("it has %d of its containers", n)
 		}
-		return nil
+		return err
 	})
 }
 
@@ -116,12 +123,19 @@ func (s *scene) nextCandidate(t *testing.T, told *story.Story) {
 	require.NoError(t, allInKernel(first))
 }
 
-// condition is a VPA's condition of that type; nil if it has none.
-func condition(vpa *vpav1.VerticalPodAutoscaler, kind vpav1.VerticalPodAutoscalerConditionType) *vpav1.VerticalPodAutoscalerCondition {
-	for i := range vpa.Status.Conditions {
-		if vpa.Status.Conditions[i].Type == kind {
-			return &vpa.Status.Conditions[i]
+// loaded waits until an app's VPA tells that all of its history was read, and that there was some.
+func (s *scene) loaded(t *testing.T, app string) {
+	t.Helper()
+	eventually(t, "the history of "+app, func(ctx context.Context) error {
+		vpa, err := story.GetVPA(ctx, s.cluster, s.namespace, app)
+		if err != nil {
+			return err
 		}
-	}
-	return nil
+		for _, c := range vpa.Status.Conditions {
+			if c.Type == vpav1.FetchingHistory && c.Reason == "HistoryLoaded" {
+				return nil
+			}
+		}
+		return errors.New(conditions(vpa))
+	})
 }
