@@ -62,6 +62,14 @@ func (g *guide) run(t *testing.T, name string) string {
 	return out.String()
 }
 
+// patient lets a busy machine take longer for a pod than anybody would wait for: who is called is tested, not how fast.
+const patient = `
+patches:
+- target: {kind: MutatingWebhookConfiguration}
+  patch: |
+    - {op: replace, path: /webhooks/0/timeoutSeconds, value: 20}
+`
+
 // write writes the kustomization sartor/ of the guide, for a cluster of simulated nodes: deploy/ and these components of it.
 func (g *guide) write(t *testing.T, components ...string) {
 	t.Helper()
@@ -78,7 +86,7 @@ func (g *guide) write(t *testing.T, components ...string) {
 		require.NoError(t, err)
 		text.WriteString("- " + path + "\n")
 	}
-	require.NoError(t, os.WriteFile(filepath.Join(folder, "kustomization.yaml"), []byte(text.String()), 0o644))
+	require.NoError(t, os.WriteFile(filepath.Join(folder, "kustomization.yaml"), []byte(text.String()+patient), 0o644))
 }
 
 // wouldSay is what our recommender explains that it would recommend for a VPA, from checkpoints alone.

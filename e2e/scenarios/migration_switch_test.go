@@ -24,7 +24,7 @@ func (m *migration) there(t *testing.T) {
 	mark, before := m.pods.mark(), m.published.last()
 	m.guide.run(t, "stop-upstreams-recommender")
 	stop(t, m.theirRecommender)
-	m.guide.write(t, "components/webhook-staged")
+	m.guide.write(t, "components/without-crds", "components/webhook-staged")
 	m.guide.run(t, "stage")
 	m.own = m.startOwn(t, "recommender")
 	m.hooks.open(t, "webhook")
@@ -36,7 +36,8 @@ func (m *migration) there(t *testing.T) {
 	stop(t, m.theirWebhook)
 	stopped := time.Now()
 	m.pods.until(t, sartors, 20)
-	m.guide.write(t)
+	m.guide.write(t, "components/without-crds")
+	require.NotContains(t, m.hooks.kubectl(t, "", "kustomize", filepath.Join(m.guide.folder, "sartor")), "kind: CustomResourceDefinition")
 	m.guide.run(t, "finish")
 	m.pods.until(t, sartors, 20)
 
@@ -100,7 +101,7 @@ func (m *migration) back(t *testing.T) {
 	t.Logf("pods that each webhook patched in its turn, n nobody: %q %v", who, pods)
 	// Upstream deletes one configuration and creates the other.
 	require.Regexp(t, "^sn?u$", who)
-	require.Contains(t, m.guide.run(t, "whose"), `"url":"https://127.0.0.1`)
+	require.Contains(t, m.guide.run(t, "whose"), "https://127.0.0.1:")
 
 	m.guide.run(t, "start-upstreams-recommender")
 	stop(t, m.own)
