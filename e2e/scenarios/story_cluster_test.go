@@ -49,7 +49,7 @@ func TestTheStoryIsTrueAndUpstreamAgrees(t *testing.T) {
 	}
 
 	first := run(t, recording, blocks, past)
-	second := run(t, recording, blocks, past, crash)
+	second := run(t, recording, blocks, past, crash, replays)
 	t.Run("a second identical cluster gives the same answer", func(t *testing.T) {
 		for _, w := range past {
 			require.Equal(t, render(first[w.Name]), render(second[w.Name]), w.Name)
