@@ -131,6 +131,7 @@ charts: ## Charts and overlays: rendered, compared with each other and with gold
 update-golden: ## Write golden files, docs/flags.md and third_party/ anew; read the diff before you commit it
 	$(GO) test ./recommender/loop -update
 	$(GO) test ./recommender/explain -update
+	$(GO) test ./recommender/replay -update
 	$(GO) test ./admission/validation -update
 	$(GO) test ./deploy/monitoring -update
 	cd hack/supply && $(GO) run ./cmd/licences -write
