@@ -26,9 +26,11 @@ const leastOfGreedy, mostOfGreedy = 458 << 20, 475 << 20
 func (s *scene) again(t *testing.T) {
 	shops := s.in(story.Namespace)
 	eventually(t, "all that greedy has is in Prometheus", func(ctx context.Context) error {
-		most, err := s.most(ctx, "greedy", time.Now().Truncate(time.Minute))
-		if err == nil && most < leastOfGreedy {
-			err = fmt.Errorf("%.0f bytes", most)
+		until := time.Now().Truncate(time.Minute)
+		minutes, err := s.minutes(ctx, "greedy", until)
+		most, failed := s.most(ctx, "greedy", until)
+		if err = errors.Join(err, failed); err == nil && (minutes == 0 || most < leastOfGreedy) {
+			err = fmt.Errorf("%d minutes, %.0f bytes", minutes, most)
 		}
 		return err
 	})

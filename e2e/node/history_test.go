@@ -89,7 +89,8 @@ func (s *scene) usage(metric, app string) string {
 // minutes is for how many minutes cAdvisor told of an app's containers until then, each container's counted by itself: a minute
 // of which any run of the container shows a third.
 func (s *scene) minutes(ctx context.Context, app string, until time.Time) (int, error) {
-	series, err := s.scraped(ctx, s.usage("container_cpu_usage_seconds_total", app), until)
+	// What is scraped after that tells of the time before it.
+	series, err := s.scraped(ctx, s.usage("container_cpu_usage_seconds_total", app), time.Now())
 	if err != nil {
 		return 0, err
 	}
@@ -111,7 +112,7 @@ func (s *scene) minutes(ctx context.Context, app string, until time.Time) (int, 
 			}
 		}
 		for at, length := range covered {
-			if length >= 20*time.Second {
+			if length >= 20*time.Second && at.Before(until) {
 				known[minute{one.Metric["pod"], one.Metric["container"], at}] = true
 			}
 		}
