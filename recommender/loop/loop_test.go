@@ -166,6 +166,32 @@ func TestACandidateHasItsPrimarysValues(t *testing.T) {
 	require.Equal(t, "400m", w.target("shop-rc", "shop-rc", corev1.ResourceCPU), "its own policy applies")
 }
 
+func TestACandidateThatNeverHadAPodHasItsPrimarysValuesForWhatItsPolicyNames(t *testing.T) {
+	w := newWorld(t, true)
+	w.vpa("shop", nil)
+	w.pod("shop", "shop", "istio-proxy")
+	w.vpa("shop-rc", func(v *vpav1.VerticalPodAutoscaler) {
+		v.Spec.ResourcePolicy = &vpav1.PodResourcePolicy{ContainerPolicies: []vpav1.ContainerResourcePolicy{{ContainerName: "shop-rc"}, {ContainerName: "*"}}}
+	})
+	w.vpa("other", func(v *vpav1.VerticalPodAutoscaler) {
+		v.Spec.ResourcePolicy = &vpav1.PodResourcePolicy{ContainerPolicies: []vpav1.ContainerResourcePolicy{{ContainerName: "shop"}}}
+	})
+	w.tick()
+	w.answer("shop", "shop", 480, 700)
+	require.Equal(t, w.target("shop", "shop", corev1.ResourceCPU), w.target("shop-rc", "shop-rc", corev1.ResourceCPU))
+	require.Equal(t, "nothing", w.target("shop-rc", "istio-proxy", corev1.ResourceCPU))
+	require.Equal(t, "nothing", w.target("other", "shop", corev1.ResourceCPU))
+
+	w.pod("shop-rc", "shop-rc", "istio-proxy")
+	w.use("shop", "istio-proxy", 200, 300)
+	w.use("shop-rc", "shop-rc", 20, 100)
+	w.tick()
+	w.tick()
+	require.NotEqual(t, "nothing", w.target("shop", "istio-proxy", corev1.ResourceCPU))
+	require.Equal(t, w.target("shop", "istio-proxy", corev1.ResourceCPU), w.target("shop-rc", "istio-proxy", corev1.ResourceCPU), "and then what its pods have")
+	require.Equal(t, w.target("shop", "shop", corev1.ResourceCPU), w.target("shop-rc", "shop-rc", corev1.ResourceCPU))
+}
+
 func TestACandidatesUsageStaysOutOfItsPrimary(t *testing.T) {
 	w := newWorld(t, true)
 	w.vpa("shop", nil)

@@ -167,7 +167,8 @@ func (t *tracked) asGiven(bounds policy.Compiled, given *policy.Rules, name stri
 }
 
 // names are those of the containers of running pods, so that a container that was renamed takes no share of the
-// pod's minimum; without pods, all that were ever seen or are held.
+// pod's minimum; without pods, all that were ever seen or are held. A candidate that never had a pod has those that its
+// policy names, so that its first pod finds what it inherits.
 func (t *tracked) names(held bool) []string {
 	var names []string
 	add := func(name string) {
@@ -187,6 +188,13 @@ func (t *tracked) names(held bool) []string {
 		for _, p := range t.published {
 			if held {
 				add(p.name)
+			}
+		}
+	}
+	if policies := t.vpa.Spec.ResourcePolicy; len(names) == 0 && t.link != nil && policies != nil {
+		for _, c := range policies.ContainerPolicies {
+			if c.ContainerName != vpav1.DefaultContainerResourcePolicy {
+				add(c.ContainerName)
 			}
 		}
 	}
