@@ -4,8 +4,10 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
+	"maps"
 	"net/http"
 	"net/url"
+	"slices"
 	"strconv"
 	"time"
 
@@ -94,30 +96,53 @@ func (s *scene) minutes(ctx context.Context, app string, until time.Time) (int, 
 	if err != nil {
 		return 0, err
 	}
-	type minute struct {
-		pod, container string
-		at             time.Time
-	}
 	known := map[minute]bool{}
 	for _, one := range series {
-		covered := map[time.Time]time.Duration{}
-		for i := 1; i < len(one.Values); i++ {
-			for at, end := one.Values[i-1].at, one.Values[i].at; at.Before(end); {
-				next := at.Truncate(time.Minute).Add(time.Minute)
-				if next.After(end) {
-					next = end
-				}
-				covered[at.Truncate(time.Minute)] += next.Sub(at)
-				at = next
-			}
-		}
-		for at, length := range covered {
-			if length >= 20*time.Second && at.Before(until) {
+		for _, at := range shown(one.Values) {
+			if at.Before(until) {
 				known[minute{one.Metric["pod"], one.Metric["container"], at}] = true
 			}
 		}
 	}
 	return len(known), nil
+}
+
+// minute is one of a container's.
+type minute struct {
+	pod, container string
+	at             time.Time
+}
+
+// shown are the minutes of which readings, in the order of time, show a third.
+func shown(run []reading) []time.Time {
+	covered := map[time.Time]time.Duration{}
+	for i := 1; i < len(run); i++ {
+		for at, end := run[i-1].at, run[i].at; at.Before(end); {
+			next := at.Truncate(time.Minute).Add(time.Minute)
+			if next.After(end) {
+				next = end
+			}
+			covered[at.Truncate(time.Minute)] += next.Sub(at)
+			at = next
+		}
+	}
+	maps.DeleteFunc(covered, func(_ time.Time, length time.Duration) bool { return length < 20*time.Second })
+	return slices.Collect(maps.Keys(covered))
+}
+
+// recordedMinutes is for how many minutes it was recorded what the shop used in this environment, each container's counted by
+// itself. At the ends of each of its pods one may be too little to count, as it may be live.
+func recordedMinutes(r history.Recording) int {
+	runs := map[minute][]reading{}
+	for sample := range r.Samples(r.Workloads[0]) {
+		of := minute{pod: sample.Pod, container: sample.Container}
+		runs[of] = append(runs[of], reading{sample.Time, sample.CPU})
+	}
+	n := 0
+	for _, run := range runs {
+		n += len(shown(run))
+	}
+	return n
 }
 
 // most is the largest memory of any of an app's containers that cAdvisor told of until then, in bytes.

@@ -18,6 +18,7 @@ import (
 	"github.com/sartor-vpa/sartor/e2e/cluster/programs"
 	"github.com/sartor-vpa/sartor/e2e/cluster/realnode"
 	"github.com/sartor-vpa/sartor/e2e/cluster/runs"
+	"github.com/sartor-vpa/sartor/e2e/history"
 	"github.com/sartor-vpa/sartor/e2e/images"
 	"github.com/sartor-vpa/sartor/e2e/install"
 	"github.com/sartor-vpa/sartor/e2e/story"
@@ -74,9 +75,9 @@ func prepare(ctx context.Context) (*runs.Folder, error) {
 // required is the value of SARTOR_REAL_NODE with which a machine that can run no node fails the tests.
 const required = "required"
 
-// start starts a cluster with a real node, and stops it with the test. Where there can be none, the test is skipped with
+// start starts a cluster with a real node and with that past in its Prometheus, and stops it with the test. Where there can be none, the test is skipped with
 // the reason.
-func start(t *testing.T) *cluster.Cluster {
+func start(t *testing.T, recording history.Recording) *cluster.Cluster {
 	if testing.Short() {
 		t.Skip("starts a cluster")
 	}
@@ -86,7 +87,7 @@ func start(t *testing.T) *cluster.Cluster {
 	}
 	archives, err := filepath.Glob(filepath.Join(os.Getenv(archivesVariable), "*.tar"))
 	require.NoError(t, err)
-	recording, blocks := recorded(), t.TempDir()+"/tsdb"
+	blocks := t.TempDir() + "/tsdb"
 	_, err = recording.Write(t.Context(), blocks)
 	require.NoError(t, err)
 	c, err := cluster.Start(t.Context(), cluster.Options{

@@ -17,6 +17,7 @@ import (
 
 	"github.com/sartor-vpa/sartor/e2e/cluster"
 	"github.com/sartor-vpa/sartor/e2e/cluster/poll"
+	"github.com/sartor-vpa/sartor/e2e/history"
 	"github.com/sartor-vpa/sartor/e2e/images"
 	"github.com/sartor-vpa/sartor/e2e/install"
 	"github.com/sartor-vpa/sartor/e2e/story"
@@ -36,19 +37,22 @@ type scene struct {
 	cluster   *cluster.Cluster
 	kube      kubernetes.Interface
 	namespace string
+	// recording is the shop's past.
+	recording history.Recording
 }
 
 // in is the same in another namespace.
-func (s *scene) in(namespace string) *scene { return &scene{s.cluster, s.kube, namespace} }
+func (s *scene) in(namespace string) *scene { return &scene{s.cluster, s.kube, namespace, s.recording} }
 
 func TestSartorOnARealNode(t *testing.T) {
-	c := start(t)
+	recording := recorded()
+	c := start(t, recording)
 	require.NoError(t, install.Pods(t.Context(), c, install.Options{
 		Environment: story.Environment, RecommenderArgs: []string{"--recommender-interval=2s"}, Progress: t.Output(),
 	}))
 	kube, err := kubernetes.NewForConfig(c.RESTConfig())
 	require.NoError(t, err)
-	s := &scene{c, kube, "work"}
+	s := &scene{c, kube, "work", recording}
 	for _, text := range []string{workloads, store} {
 		s.kubectl(t, manifest(text), "apply", "-f", "-")
 	}
