@@ -94,6 +94,19 @@ func (c Compiled) WholeCPUs() (Compiled, bool) {
 	return c, true
 }
 
+// Given returns c with what the webhook adds to the requests of the pod's container called name by its rules: the declared
+// ones, where they are not to go below these, and whole CPUs. What is recommended has to have it, too, or upstream's updater
+// would evict the pod for requests that it cannot have.
+func (c Compiled) Given(rules *Rules, p *Pod, name string) Compiled {
+	c = c.Floor(rules.Floor(p, name))
+	if rules.CPUsStayWhole(p, name) {
+		if whole, fits := c.WholeCPUs(); fits {
+			return whole
+		}
+	}
+	return c
+}
+
 // Apply takes an estimate of r through the policy, in upstream's order: uncapped is v rounded up, capped is
 // that raised to minAllowed and then lowered to maxAllowed, but not below the floor, and bound is which of them moved it. It does not
 // allocate. Rounding may pass usage.MaxAmount by less than a unit.

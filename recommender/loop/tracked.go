@@ -149,21 +149,12 @@ func asks(annotations map[string]string) string {
 	return said.String()
 }
 
-// asGiven is a container's policy with what the webhook adds to its requests: the declared ones, where they are not to
-// go below that, and whole CPUs. What is recommended has to have it, too, or upstream's updater would evict the pod for
-// requests that it cannot have.
+// asGiven is a container's policy with what the webhook adds for the VPA's pods, if it acts on them.
 func (t *tracked) asGiven(bounds policy.Compiled, given *policy.Rules, name string) policy.Compiled {
 	if len(t.group.pods) == 0 || target.UpdateMode(t.vpa) == vpav1.UpdateModeOff {
 		return bounds
 	}
-	pod := &t.group.pods[0].Shape.Pod
-	bounds = bounds.Floor(given.Floor(pod, name))
-	if given.CPUsStayWhole(pod, name) {
-		if whole, fits := bounds.WholeCPUs(); fits {
-			bounds = whole
-		}
-	}
-	return bounds
+	return bounds.Given(given, &t.group.pods[0].Shape.Pod, name)
 }
 
 // names are those of the containers of running pods, so that a container that was renamed takes no share of the

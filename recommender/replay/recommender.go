@@ -62,13 +62,7 @@ func (r *recommender) shape() {
 			sharing++
 		}
 		integer := r.policy.IntegerCPU && policy.IntegerCPU(r.vpa.Annotations, name)
-		bounds := own.Compile(r.policy.Global, r.policy.Rounding, integer).Floor(rules.Floor(&r.pod, name))
-		if rules.CPUsStayWhole(&r.pod, name) {
-			if whole, fits := bounds.WholeCPUs(); fits {
-				bounds = whole
-			}
-		}
-		r.bounds[i] = bounds
+		r.bounds[i] = own.Compile(r.policy.Global, r.policy.Rounding, integer).Given(rules, &r.pod, name)
 	}
 	r.minimum = r.policy.Minimum.Share(r.policy.Estimate.Share(sharing))
 }
